@@ -1,0 +1,51 @@
+"""ministyle: "A Neural Algorithm of Artistic Style" (Gatys, Ecker, Bethge 2015), from scratch.
+
+Nothing hides in a framework: convolution, ReLU and pooling, forward and backward, are written out in NumPy, and run
+unchanged on a GPU through CuPy. Read the modules in this order; each uses only those above it.
+
+| module | what it is about |
+|---|---|
+| `errors` | the one exception |
+| `arrays` | NumPy or CuPy |
+| `image` | a picture file <-> an array (H, W, 3), RGB, 0 to 255 |
+| `layers` | convolution, ReLU, average and max pooling: each backward right below its forward |
+| `weights` | the file with VGG-19's weights |
+| `network` | VGG-19 as a table of layers; forward to features, backward to pixels |
+| `losses` | the paper's equations 1 to 6, each with its gradient |
+| `objective` | equation 7: from pixels to the loss and its gradient |
+| `optimise` | L-BFGS-B |
+| `settings` | every default and where it comes from |
+| `transfer` | the whole story in one function; reconstructions likewise |
+| `gradcheck` | are the gradients right? |
+| `cli` | the command line |
+
+In short:
+
+>>> import ministyle
+>>> result = ministyle.transfer("photo.jpg", "painting.jpg", image_size=384)  # doctest: +SKIP
+>>> result.image.shape  # doctest: +SKIP
+(288, 384, 3)
+"""
+
+from .errors import MinistyleError
+from .gradcheck import check_gradients
+from .network import Network, load_network
+from .objective import Objective
+from .settings import PRESETS, Settings
+from .transfer import Result, reconstruct_content, reconstruct_style, transfer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "PRESETS",
+    "MinistyleError",
+    "Network",
+    "Objective",
+    "Result",
+    "Settings",
+    "check_gradients",
+    "load_network",
+    "reconstruct_content",
+    "reconstruct_style",
+    "transfer",
+]

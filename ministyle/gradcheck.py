@@ -1,0 +1,287 @@
+"""Are the gradients right? Two independent tests, as a library and as a command.
+
+**Along a direction.** For a function f with gradient g, the derivative of f(x + t v) at t = 0 must be <g, v>. It is
+measured with the five-point stencil
+
+    f'(0) ~ (f(-2h) - 8 f(-h) + 8 f(h) - f(2h)) / 12h,
+
+which is exact for polynomials of degree four. That is no accident: while no ReLU and no maximum changes its mind, the
+network is a linear function of the pixels, the content loss a polynomial of degree two and the style loss one of degree
+four. Then the stencil has no error but rounding, for any h.
+
+So the kinks must be kept out, and they are, by construction and not by a tolerance. Single operations are fed numbers
+that lie farther from their kinks than the stencil reaches. For the whole network, h is halved until the picture's two
+outermost neighbours switch on exactly the units that the picture does. Those units are given by linear
+inequalities, so whatever holds at both ends of a line holds between them.
+
+**By the adjoint.** A linear map J and the backward pass J^T must satisfy <u, J v> = <J^T u, v> for all u and v. No
+differences are needed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import layers, losses
+from .arrays import to_device
+from .errors import MinistyleError
+from .network import load_network, preprocess_backward, preprocess_forward
+from .objective import CONTENT_LAYERS, STYLE_LAYERS, Objective
+
+# Rounding errors in float64: a linear map sums up to 4608 products, each good to 1e-16; a finite difference loses
+# the digits that f(h) and f(-h) have in common.
+LINEAR_TOLERANCE = 1e-8
+DIRECTION_TOLERANCE = 1e-7
+
+STEP = 0.1  # of the stencil where a kink is known to be farther away than 2 * STEP
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the table.
+
+    Attributes
+    ----------
+    name : str, what was checked
+    method : "direction" or "adjoint"
+    error : float, the largest relative error found
+    tolerance : float
+    """
+
+    name: str
+    method: str
+    error: float
+    tolerance: float
+
+    @property
+    def passed(self):
+        """True if the error is within the tolerance; nan is not."""
+        return bool(self.error <= self.tolerance)
+
+
+def check_gradients(weights=None, *, size=32, directions=3, seed=0, device="cpu"):
+    """Check every operation, every loss, and the whole way from pixels to loss through the real network.
+
+    Everything is computed in float64.
+
+    Parameters
+    ----------
+    weights : path or Weights, optional, see `load_network`
+    size : int, side in pixels of the picture that goes through the network, at least 16
+    directions : int, how many random directions each check tries
+    seed : int, of everything random
+    device : {"auto", "cpu", "cuda"}
+
+    Returns
+    -------
+    list of Check
+
+    Raises
+    ------
+    MinistyleError
+        `size` or `directions` is too small, or the network cannot be loaded.
+    """
+    if size < 16:
+        raise MinistyleError(f"size (={size}) must be at least 16, or conv5_1 has no positions")
+    if directions < 1:
+        raise MinistyleError(f"directions (={directions}) must be at least 1")
+    network = load_network(weights, dtype="float64", device=device)
+    sampler = _Sampler(np.random.default_rng(seed), network.device, directions)
+    return [
+        *_check_operations(sampler, network.weights),
+        *_check_losses(sampler),
+        *_check_network(sampler, network, size),
+    ]
+
+
+def directional_error(function, x, direction, step=STEP):
+    """Compare a function's gradient with its values along one direction.
+
+    Parameters
+    ----------
+    function : function of an array like x, returning (value, gradient); float64
+    x, direction : arrays of one shape
+    step : float, the stencil's h
+
+    Returns
+    -------
+    float, |numerical - analytical| over the larger of the two; 0 where both are 0
+    """
+    values = [float(function(x + t * step * direction)[0]) for t in (-2, -1, 1, 2)]
+    numerical = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
+    analytical = float((function(x)[1] * direction).sum())
+    return _relative_difference(numerical, analytical)
+
+
+def adjoint_error(forward, backward, u, v):
+    """Compare <u, J v> with <J^T u, v>.
+
+    Parameters
+    ----------
+    forward : linear function, v -> J v
+    backward : function u -> J^T u
+    u, v : arrays, shaped as the output and the input of `forward`
+
+    Returns
+    -------
+    float, the relative difference
+    """
+    return _relative_difference(float((u * forward(v)).sum()), float((backward(u) * v).sum()))
+
+
+def linear_region_step(network, pixels, direction, taps):
+    """Return a step h such that the network is linear from pixels - 2h direction to pixels + 2h direction.
+
+    Parameters
+    ----------
+    network : Network
+    pixels, direction : arrays (H, W, 3)
+    taps : layer names, as deep as the network is used
+    """
+    pattern = _switches(network, pixels, taps)
+    step = 1.0
+    while not all(_same(pattern, _switches(network, pixels + t * step * direction, taps)) for t in (-2, 2)):
+        step /= 2
+        if step < 1e-9:
+            raise MinistyleError("the picture lies on a kink of the network; try another seed")
+    return step
+
+
+def _check_operations(sampler, weights):
+    """Check the layers and the preprocessing, on sizes even and odd."""
+    kernel = sampler.normal(3, 3, 5, 4)
+    linear = {
+        "convolution": (lambda x: layers.convolution_forward(x, kernel), layers.convolution_backward),
+        "average pooling": (layers.average_pool_forward, layers.average_pool_backward),
+    }
+    for name, (forward, backward) in linear.items():
+        shapes = [(7, 10, 5), (6, 5, 5), (2, 2, 5)]
+        yield Check(name, "adjoint", sampler.adjoint(forward, backward, shapes), LINEAR_TOLERANCE)
+        yield Check(name, "direction", sampler.along(forward, backward, sampler.normal(7, 10, 5)), LINEAR_TOLERANCE)
+    origin, _ = preprocess_forward(0 * sampler.normal(4, 5, 3), weights)  # the mean makes the map affine
+
+    def centred(x):
+        y, cache = preprocess_forward(x, weights)
+        return y - origin, cache
+
+    yield Check(
+        "preprocessing", "adjoint", sampler.adjoint(centred, preprocess_backward, [(4, 5, 3)]), LINEAR_TOLERANCE
+    )
+    error = sampler.along(lambda x: preprocess_forward(x, weights), preprocess_backward, sampler.normal(4, 5, 3))
+    yield Check("preprocessing", "direction", error, LINEAR_TOLERANCE)
+    error = sampler.along(layers.relu_forward, layers.relu_backward, sampler.away_from_zero(7, 10, 5))
+    yield Check("ReLU", "direction", error, DIRECTION_TOLERANCE)
+    error = sampler.along(layers.max_pool_forward, layers.max_pool_backward, sampler.all_different(7, 10, 5))
+    yield Check("max pooling", "direction", error, DIRECTION_TOLERANCE)
+
+
+def _check_losses(sampler):
+    """Check the losses with respect to activations, many of which are 0, as after a ReLU."""
+    F = sampler.rectified(7, 10, 5)
+    P = sampler.rectified(7, 10, 5)
+    A = losses.gram_matrix(sampler.rectified(6, 8, 5)) / 48
+    for convention in losses.CONVENTIONS:
+        error = sampler.directional(lambda x: losses.content_loss(x, P, convention), F)  # noqa: B023
+        yield Check(f"content loss, {convention}", "direction", error, DIRECTION_TOLERANCE)
+        error = sampler.directional(lambda x: losses.style_loss(x, A, convention), F)  # noqa: B023
+        yield Check(f"style loss, {convention}", "direction", error, DIRECTION_TOLERANCE)
+    error = sampler.directional(losses.total_variation_loss, sampler.normal(7, 10, 3))
+    yield Check("total variation", "direction", error, DIRECTION_TOLERANCE)
+
+
+def _check_network(sampler, network, size):
+    """Check the gradient of the loss with respect to pixels, some of which lie outside 0 to 255."""
+    shape = size, size + 3, 3
+    pixels, content, style = (sampler.uniform(-40, 295, *shape) for _ in range(3))
+    taps = {*CONTENT_LAYERS, *STYLE_LAYERS}
+    kinds = [(normalised, pooling) for normalised in (False, True) for pooling in ("average", "max")]
+    for normalised, pooling in kinds:
+        variant = load_network(
+            network.weights, pooling=pooling, normalised=normalised, dtype="float64", device=network.device
+        )
+        ways = [sampler.uniform(-1, 1, *shape) for _ in range(sampler.directions)]
+        steps = [linear_region_step(variant, pixels, way, taps) for way in ways]
+        for convention in losses.CONVENTIONS:
+            objective = Objective(variant, content=content, style=style, convention=convention)
+            _balance(objective, pixels)
+            error = max(directional_error(objective, pixels, way, h) for way, h in zip(ways, steps, strict=True))
+            name = f"pixels to loss, {'normalised' if normalised else 'raw'}, {pooling} pooling, {convention}"
+            yield Check(name, "direction", error, DIRECTION_TOLERANCE)
+
+
+def _balance(objective, pixels):
+    """Set the weights so that all terms are equally large, lest an error in a small one hide behind a large one."""
+    objective(pixels)
+    for kind, weights in (("content", objective.content_weights), ("style", objective.style_weights)):
+        for layer in weights:
+            weights[layer] /= objective.terms[f"{kind} {layer}"]
+    objective.tv_weight = 1 / float(losses.total_variation_loss(pixels)[0])
+
+
+def _switches(network, pixels, taps):
+    """Return which units are on: the ReLUs' masks, and the maxima's winners where pooling takes the maximum."""
+    _, tape = network.forward(pixels, taps)
+    masks = [cache for operation, _, _, cache in tape if operation == "relu"]
+    winners = [cache[1] for operation, _, _, cache in tape if operation == "pool" and network.pooling == "max"]
+    return masks + winners
+
+
+def _same(these, those):
+    return all(bool((this == that).all()) for this, that in zip(these, those, strict=True))
+
+
+def _relative_difference(a, b):
+    largest = max(abs(a), abs(b))
+    return abs(a - b) / largest if largest != 0 else 0.0
+
+
+class _Sampler:
+    """Random float64 arrays, and the checks along random directions that use them."""
+
+    def __init__(self, generator, device, directions):
+        self.generator = generator
+        self.device = device
+        self.directions = directions
+
+    def normal(self, *shape):
+        return to_device(self.generator.standard_normal(shape), self.device)
+
+    def uniform(self, low, high, *shape):
+        return to_device(self.generator.uniform(low, high, shape), self.device)
+
+    def away_from_zero(self, *shape):
+        """Return numbers of both signs between 0.5 and 1.5: farther from 0 than the stencil reaches."""
+        sign = self.generator.choice([-1.0, 1.0], shape)
+        return to_device(sign * self.generator.uniform(0.5, 1.5, shape), self.device)
+
+    def all_different(self, *shape):
+        """Return numbers that differ from one another by at least 1."""
+        return to_device(self.generator.permutation(np.prod(shape)).reshape(shape).astype(float), self.device)
+
+    def rectified(self, *shape):
+        """Return activations as a ReLU leaves them: about half of them exactly 0."""
+        return to_device(self.generator.standard_normal(shape).clip(0), self.device)
+
+    def directional(self, function, x):
+        """Return the largest error of a function's gradient over several random directions."""
+        return max(directional_error(function, x, self.uniform(-1, 1, *x.shape)) for _ in range(self.directions))
+
+    def along(self, forward, backward, x):
+        """Check an operation by checking <dy, forward(x)>, whose gradient is backward(dy), for random dy."""
+        dy = self.normal(*forward(x)[0].shape)
+
+        def contracted(x):
+            y, cache = forward(x)
+            return (dy * y).sum(), backward(dy, cache)
+
+        return self.directional(contracted, x)
+
+    def adjoint(self, forward, backward, shapes):
+        """Return the largest adjoint error of a linear operation over several shapes of its input."""
+        errors = []
+        for shape in shapes * self.directions:
+            v = self.normal(*shape)
+            y, cache = forward(v)
+            u = self.normal(*y.shape)
+            errors.append(adjoint_error(lambda v: forward(v)[0], lambda u, c=cache: backward(u, c), u, v))
+        return max(errors)

@@ -1,0 +1,212 @@
+"""Pictures: from a file to an array of pixels and back.
+
+Inside the package a picture is an array of shape (H, W, 3), RGB, with values 0 to 255 (floating point,
+not rounded). Here, and only here, it meets the variety of files: rotated photographs, transparency, grey and
+CMYK pictures, colour profiles, 16 bits.
+"""
+
+import io
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from .errors import MinistyleError
+
+SIDES = ("longest", "shortest")
+_SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+
+
+def read_picture(source, size=None, side="longest"):  # -> (H, W, 3)
+    """Return a picture as a float32 array, RGB, 0 to 255.
+
+    Parameters
+    ----------
+    source : path, PIL image or array
+        An array is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), with values 0 to 255 (not 0 to 1). Transparent
+        parts are laid on white; a colour profile is converted to sRGB; a photograph's orientation
+        mark is obeyed; of an animation the first picture is taken.
+    size : int, optional
+        Length in pixels to which the side named by `side` is scaled, up or down.
+    side : {"longest", "shortest"}
+        Which side of the picture `size` measures.
+
+    Raises
+    ------
+    MinistyleError
+        The source cannot be read as a picture, or is empty.
+    """
+    if hasattr(source, "get") and hasattr(source, "ndim"):  # a GPU's array
+        source = source.get()
+    if isinstance(source, np.ndarray):
+        pixels = _from_array(source)
+    elif isinstance(source, Image.Image):
+        pixels = _from_pil(source, "the picture")
+    else:
+        pixels = _from_file(Path(source))
+    if size is not None:
+        pixels = resize(pixels, *size_to_fit(pixels.shape[:2], size, side))
+    return pixels
+
+
+def size_to_fit(shape, size, side="longest"):
+    """Return (height, width) with the given side `size` pixels long and the proportions of `shape`."""
+    if side not in SIDES:
+        raise MinistyleError(f"side (={side!r}) must be one of {', '.join(SIDES)}")
+    reference = max(shape) if side == "longest" else min(shape)
+    height, width = (max(1, round(length * size / reference)) for length in shape)
+    return height, width
+
+
+def resize(pixels, height, width):  # (H, W, 3) -> (height, width, 3)
+    """Scale a picture with Lanczos's filter, without rounding to whole levels; values stay in 0 to 255."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    channels = [
+        Image.fromarray(np.ascontiguousarray(pixels[:, :, c], dtype=np.float32)).resize(
+            (width, height), Image.Resampling.LANCZOS
+        )
+        for c in range(3)
+    ]
+    return np.stack([np.asarray(channel) for channel in channels], axis=2).clip(0, 255)
+
+
+def to_uint8(pixels):  # (H, W, 3) -> (H, W, 3)
+    """Round a picture to whole levels 0 to 255, cutting off what lies outside."""
+    return np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
+
+
+def check_output(path, overwrite=False):
+    """Make sure, before long work begins, that a picture can be written to `path`.
+
+    Raises
+    ------
+    MinistyleError
+        The file exists and `overwrite` is not set, its folder is missing or not writable, or its ending
+        names no format that can be written.
+    """
+    path = Path(path)
+    Image.init()
+    format_name = Image.registered_extensions().get(path.suffix.lower())
+    if format_name not in Image.SAVE:
+        raise MinistyleError(f"output '{path}' must end in .png, .jpg or another picture format's ending")
+    if path.is_dir():
+        raise MinistyleError(f"output '{path}' is a folder; name a file in it")
+    if path.exists() and not overwrite:
+        raise MinistyleError(f"output '{path}' exists; choose another name or add --overwrite")
+    if not path.parent.is_dir():
+        raise MinistyleError(f"output '{path}' cannot be written: there is no folder '{path.parent}'")
+    if not os.access(path.parent, os.W_OK):
+        raise MinistyleError(f"output '{path}' cannot be written: no permission to write in '{path.parent}'")
+
+
+def write_picture(path, pixels, overwrite=False):
+    """Write a picture (H, W, 3) to a file, whole or not at all.
+
+    It is written under another name beside `path` and then renamed, so that an interrupted program leaves
+    neither half a picture nor a damaged old one.
+
+    Raises
+    ------
+    MinistyleError
+        See `check_output`; or the disk is full, for instance.
+    """
+    path = Path(path)
+    check_output(path, overwrite)
+    picture = Image.fromarray(to_uint8(pixels))
+    options = {"quality": 95, "subsampling": 0} if path.suffix.lower() in (".jpg", ".jpeg") else {}
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=path.suffix, delete=False) as file:
+            temporary = Path(file.name)
+            picture.save(file, format=Image.registered_extensions()[path.suffix.lower()], **options)
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+    except (OSError, ValueError) as error:
+        raise MinistyleError(f"output '{path}' cannot be written: {error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _umask():
+    """Return the process's file mode mask; asking for it means setting it for a moment."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _from_file(path):
+    """Read a picture file; every way in which that fails gets its sentence."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise MinistyleError(f"there is no picture '{path}'") from None
+    except IsADirectoryError:
+        raise MinistyleError(f"'{path}' is a folder, not a picture") from None
+    except OSError as error:
+        raise MinistyleError(f"picture '{path}' cannot be read: {error.strerror}") from None
+    if not data:
+        raise MinistyleError(f"picture '{path}' is empty (0 bytes)")
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return _from_pil(picture, f"picture '{path}'")
+    except UnidentifiedImageError:
+        raise MinistyleError(f"'{path}' is not a picture that can be read (PNG, JPEG, TIFF, ...)") from None
+    except Image.DecompressionBombError as error:
+        raise MinistyleError(f"picture '{path}' is too large: {error}") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise MinistyleError(f"picture '{path}' is damaged: {error}") from None
+
+
+def _from_pil(picture, name):
+    """Turn any of Pillow's kinds of image into (H, W, 3) float32."""
+    if 0 in picture.size:
+        raise MinistyleError(f"{name} is empty: {picture.width} x {picture.height} pixels")
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode in _SIXTEEN_BIT_MODES:
+        levels = np.asarray(picture, dtype=np.float32) / 257  # 65535 / 255
+        return _from_array(levels)
+    if picture.mode == "F":
+        return _from_array(np.asarray(picture))
+    picture = _to_srgb(picture)
+    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    return np.asarray(picture.convert("RGB"), dtype=np.float32)
+
+
+def _to_srgb(picture):
+    """Convert a picture with a colour profile to sRGB; one with a damaged profile stays as it is."""
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in ("RGB", "RGBA", "L", "CMYK"):
+        return picture
+    output_mode = picture.mode if picture.mode == "RGBA" else "RGB"
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode=output_mode)
+    except (ImageCms.PyCMSError, OSError):
+        return picture
+
+
+def _from_array(array):
+    """Turn an array of 1, 3 or 4 channels, 0 to 255, into (H, W, 3) float32."""
+    pixels = np.asarray(array)
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, np.newaxis]
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4):
+        raise MinistyleError(f"a picture's array must be (H, W, 3), got shape {array.shape}")
+    if 0 in pixels.shape:
+        raise MinistyleError(f"the picture is empty: its array has shape {array.shape}")
+    if pixels.dtype.kind not in "uif":
+        raise MinistyleError(f"a picture's array must hold numbers 0 to 255, got data type {pixels.dtype}")
+    pixels = pixels.astype(np.float32)
+    if not np.isfinite(pixels).all():
+        raise MinistyleError("the picture holds numbers that are not finite (nan or infinity)")
+    if pixels.shape[2] == 4:
+        opacity = pixels[:, :, 3:] / 255
+        pixels = pixels[:, :, :3] * opacity + 255 * (1 - opacity)
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels

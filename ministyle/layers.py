@@ -1,0 +1,127 @@
+"""The four operations that VGG-19 is made of, forward and backward, by hand.
+
+A feature map is an array of shape (H, W, C): height, width, channels, without a batch axis. Every
+forward function returns its output and a cache, the little that its backward function needs; every
+backward function takes the gradient of the loss with respect to the output, `dy`, and the cache, and
+returns the gradient with respect to the input, `dx`. The network's weights are never trained, so there
+are no gradients with respect to them, and the caches stay small: a convolution needs only its kernel, a
+ReLU one bit per number, average pooling nothing but a shape.
+
+All functions are pure: they change none of their arguments. The data type of the result is that of
+the input, float32 or float64.
+"""
+
+from .arrays import array_module
+
+
+def convolution_forward(x, kernel, bias=None):  # (H, W, C), (3, 3, C, K), (K,) -> (H, W, K)
+    """Cross-correlate `x` with 3x3 kernels: stride 1, a border of one zero around the picture.
+
+    What deep learning calls convolution does not flip its kernel:
+    y[h, w, k] = bias[k] + sum over i, j, c of padded[h + i, w + j, c] * kernel[i, j, c, k].
+
+    The sum over c and for all h, w, k at once is a matrix product; the sum over the nine positions i, j of
+    the kernel is the loop below.
+
+    Returns
+    -------
+    y : array (H, W, K)
+    cache : the kernel
+    """
+    xp = array_module(x)
+    height, width, _ = x.shape
+    padded = xp.pad(x, ((1, 1), (1, 1), (0, 0)))  # (H + 2, W + 2, C)
+    y = xp.zeros((height, width, kernel.shape[3]), x.dtype)
+    for i in range(3):
+        for j in range(3):
+            y += padded[i : i + height, j : j + width] @ kernel[i, j]
+    if bias is not None:
+        y += bias
+    return y, kernel
+
+
+def convolution_backward(dy, cache):  # (H, W, K), (3, 3, C, K) -> (H, W, C)
+    """Propagate a gradient back through `convolution_forward`.
+
+    x[h, w, c] enters y[h - i + 1, w - j + 1, k] with the factor kernel[i, j, c, k]. Collecting all these
+    is again a convolution with a border of one zero: that of dy with the kernel turned by 180 degrees,
+    input and output channels swapped. The bias plays no part.
+    """
+    kernel = cache
+    turned = kernel[::-1, ::-1].swapaxes(2, 3)  # (3, 3, K, C)
+    dx, _ = convolution_forward(dy, turned)
+    return dx
+
+
+def relu_forward(x):  # (H, W, C) -> (H, W, C)
+    """Rectify: y = max(x, 0).
+
+    Returns
+    -------
+    y : array (H, W, C)
+    cache : bool array (H, W, C), True where the output is positive
+    """
+    y = array_module(x).maximum(x, 0)
+    return y, y > 0
+
+
+def relu_backward(dy, cache):  # (H, W, C), (H, W, C) -> (H, W, C)
+    """Let the gradient through where the output was positive, and nowhere else.
+
+    At x = 0 the derivative does not exist; 0 is taken there, as in the paper's equations 2 and 6.
+    """
+    return dy * cache
+
+
+def average_pool_forward(x):  # (H, W, C) -> (H // 2, W // 2, C)
+    """Replace each 2x2 block of positions by its mean; an odd last row or column is dropped.
+
+    Returns
+    -------
+    y : array (H // 2, W // 2, C)
+    cache : the shape of x
+    """
+    top_left, top_right, bottom_left, bottom_right = _windows(x)
+    return (top_left + top_right + bottom_left + bottom_right) / 4, x.shape
+
+
+def average_pool_backward(dy, cache):  # (H // 2, W // 2, C), shape -> (H, W, C)
+    """Give each of the four positions of a block a quarter of the block's gradient."""
+    dx = array_module(dy).zeros(cache, dy.dtype)
+    for window in _windows(dx):
+        window[...] = dy / 4
+    return dx
+
+
+def max_pool_forward(x):  # (H, W, C) -> (H // 2, W // 2, C)
+    """Replace each 2x2 block of positions by its maximum; an odd last row or column is dropped.
+
+    Returns
+    -------
+    y : array (H // 2, W // 2, C)
+    cache : the shape of x, and which position of each block (0 to 3, row by row) holds its maximum: a
+        uint8 array (H // 2, W // 2, C). The first of several equal ones counts, as in PyTorch.
+    """
+    xp = array_module(x)
+    first, *others = _windows(x)
+    y = first
+    winner = xp.zeros(first.shape, xp.uint8)
+    for position, window in enumerate(others, start=1):
+        winner = xp.where(window > y, xp.uint8(position), winner)
+        y = xp.maximum(y, window)
+    return y, (x.shape, winner)
+
+
+def max_pool_backward(dy, cache):  # (H // 2, W // 2, C), (shape, winner) -> (H, W, C)
+    """Give the whole gradient of a block to the position that held its maximum."""
+    shape, winner = cache
+    dx = array_module(dy).zeros(shape, dy.dtype)
+    for position, window in enumerate(_windows(dx)):
+        window[...] = dy * (winner == position)
+    return dx
+
+
+def _windows(x):  # (H, W, C) -> four views (H // 2, W // 2, C)
+    """Return the four positions of every 2x2 block as views of x, row by row."""
+    height, width = x.shape[0] // 2 * 2, x.shape[1] // 2 * 2
+    return [x[i:height:2, j:width:2] for i in range(2) for j in range(2)]

@@ -1,0 +1,94 @@
+"""The paper's losses, each with its gradient with respect to the activations it is computed from.
+
+Gatys, Ecker, Bethge: A Neural Algorithm of Artistic Style, arXiv:1508.06576, 2015. F, P, G, A, N, M are
+the paper's letters: F the activations of the picture being made, P those of the photograph, G and A the Gram
+matrices of the picture being made and of the painting, N the number of filters of the layer, M the number of
+positions. The paper writes F as (N, M); here activations are (H, W, N) with H * W = M.
+
+Two conventions are in use. They differ by factors that depend on the layer's size, so weights cannot be carried
+from one to the other:
+
+| convention | content | style, one layer |
+|---|---|---|
+| "literal": the paper's equations | 1/2 sum (F - P)^2 | 1 / (4 N^2 M^2) sum (G - A)^2 |
+| "mean": the authors' code | mean (F - P)^2 | mean (G/M - A/M)^2 |
+
+None of these functions masks where F is 0, although equations 2 and 6 do: their mask is the derivative of the
+ReLU that produced F, and the network's backward sweep begins with that ReLU.
+"""
+
+from .arrays import array_module
+
+CONVENTIONS = ("mean", "literal")
+
+
+def content_loss(F, P, convention="mean"):  # (H, W, N), (H, W, N) -> scalar, (H, W, N)
+    """Compare activations position by position: equation 1, and its gradient, equation 2.
+
+    Returns
+    -------
+    loss : 0-d array
+    gradient : array (H, W, N), with respect to F
+    """
+    difference = F - P
+    squares = (difference * difference).sum()
+    if convention == "literal":
+        return squares / 2, difference
+    return squares / difference.size, difference * (2 / difference.size)
+
+
+def gram_matrix(F):  # (H, W, N) -> (N, N)
+    """Correlate filters over all positions: G_ij = sum_k F_ik F_jk, equation 3.
+
+    Where a picture has what a filter responds to no longer matters, only which filters respond together.
+    """
+    columns = F.reshape(-1, F.shape[2])  # (M, N)
+    return columns.T @ columns
+
+
+def style_loss(F, target, convention="mean"):  # (H, W, N), (N, N) -> scalar, (H, W, N)
+    """Compare Gram matrices in one layer: equation 4, and its gradient, equation 6.
+
+    Parameters
+    ----------
+    F : array (H, W, N)
+    target : array (N, N)
+        The painting's Gram matrix divided by the painting's own number of positions. Equation 4 assumes that
+        picture and painting are of one size; dividing each Gram matrix by its own M gives the same where
+        they are, and lets them differ, in both conventions.
+
+    Returns
+    -------
+    loss : 0-d array
+    gradient : array (H, W, N), with respect to F
+    """
+    N = F.shape[2]
+    columns = F.reshape(-1, N)  # (M, N)
+    M = len(columns)
+    difference = gram_matrix(F) / M - target  # (G - A) / M
+    factor = 1 / (4 * N**2) if convention == "literal" else 1 / N**2
+    loss = (difference * difference).sum() * factor
+    # d/dF of sum (F^T F / M - A / M)^2 is 4 F (G - A) / M^2, as G - A is symmetric.
+    gradient = columns @ (difference * (4 * factor / M))
+    return loss, gradient.reshape(F.shape)
+
+
+def total_variation_loss(pixels):  # (H, W, C) -> scalar, (H, W, C)
+    """Measure roughness: the squared differences of neighbouring pixels, summed, per pixel value.
+
+    Not in the paper; other implementations offer it to calm noise. In units of squared levels (0 to 255).
+
+    Returns
+    -------
+    loss : 0-d array
+    gradient : array (H, W, C), with respect to the pixels
+    """
+    down = pixels[1:] - pixels[:-1]  # (H - 1, W, C)
+    right = pixels[:, 1:] - pixels[:, :-1]  # (H, W - 1, C)
+    loss = ((down * down).sum() + (right * right).sum()) / pixels.size
+    gradient = array_module(pixels).zeros_like(pixels)
+    gradient[1:] += down
+    gradient[:-1] -= down
+    gradient[:, 1:] += right
+    gradient[:, :-1] -= right
+    return loss, gradient * (2 / pixels.size)

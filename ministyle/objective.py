@@ -1,0 +1,141 @@
+"""What is minimised: from pixels to a loss and its gradient, network and losses composed."""
+
+from . import losses
+from .errors import MinistyleError
+from .network import layer_name
+
+CONTENT_LAYERS = ("conv4_2",)
+STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+STYLE_LAYER_WEIGHTS = ("equal", "inverse-square")
+
+
+class Objective:
+    """Equation 7: alpha * L_content + beta * L_style, and the gradient with respect to the pixels.
+
+    Without a content picture, or without a style picture, that half is left out; so the same class
+    serves for reconstructions from content or from style alone.
+
+    Parameters
+    ----------
+    network : Network
+    content : array (H, W, 3), optional
+        The photograph, RGB, 0 to 255. It must have the size of the picture to be made.
+    style : array (H, W, 3), optional
+        The painting, RGB, 0 to 255, of any size.
+    convention : {"mean", "literal"}
+        What a loss is divided by, see `ministyle.losses`.
+    content_weight, style_weight : float
+        The paper's alpha and beta.
+    content_layers, style_layers : sequence of layer names
+        The paper's conv4_2, and conv1_1 to conv5_1. Several content layers count with equal shares.
+    style_layer_weights : "equal", "inverse-square" or sequence of float
+        w_l of equation 5: 1 / (number of style layers), as in the paper; 1 / N^2 for a layer of N filters, as in the
+        authors' later code; or one number for each style layer.
+    tv_weight : float
+        Weight of the total variation, which is not in the paper.
+
+    Attributes
+    ----------
+    terms : dict, term's name -> float
+        Each term of the latest evaluation, weights included: they add up to the loss. The names are such as
+        "content conv4_2", "style conv1_1", "total variation".
+
+    Raises
+    ------
+    MinistyleError
+        Nothing to minimise, an unknown layer or convention, or a list of weights of the wrong length.
+    """
+
+    def __init__(
+        self,
+        network,
+        *,
+        content=None,
+        style=None,
+        convention="mean",
+        content_weight=1.0,
+        style_weight=1.0,
+        content_layers=CONTENT_LAYERS,
+        style_layers=STYLE_LAYERS,
+        style_layer_weights="equal",
+        tv_weight=0.0,
+    ):
+        if convention not in losses.CONVENTIONS:
+            raise MinistyleError(f"convention (={convention!r}) must be one of {', '.join(losses.CONVENTIONS)}")
+        if content is None and style is None:
+            raise MinistyleError("an objective needs a content picture, a style picture or both")
+        content_layers = [layer_name(name) for name in content_layers]
+        style_layers = [layer_name(name) for name in style_layers]
+        for side, picture, names in (("content", content, content_layers), ("style", style, style_layers)):
+            if picture is not None and not names:
+                raise MinistyleError(f"name at least one {side} layer")
+        self.network = network
+        self.convention = convention
+        self.tv_weight = tv_weight
+        self.content_weights = {}  # layer -> its weight in the loss
+        self.style_weights = {}
+        self.content_targets = {}  # layer -> the photograph's activations, P
+        self.style_targets = {}  # layer -> the painting's Gram matrix over its number of positions, A / M
+        if content is not None:
+            self.content_weights = {name: content_weight / len(content_layers) for name in content_layers}
+            self.content_targets = network.features(content, content_layers)
+        if style is not None:
+            self.style_targets = {
+                name: losses.gram_matrix(features) / (features.shape[0] * features.shape[1])
+                for name, features in network.features(style, style_layers).items()
+            }
+            shares = self._shares(style_layers, style_layer_weights)
+            self.style_weights = {name: style_weight * share for name, share in shares.items()}
+        self.terms = {}
+
+    def __call__(self, pixels):  # (H, W, 3) -> float, (H, W, 3)
+        """Return the loss of a picture, and its gradient with respect to the pixels.
+
+        Parameters
+        ----------
+        pixels : array (H, W, 3) on the network's device and of its data type, RGB, 0 to 255
+        """
+        features, tape = self.network.forward(pixels, {**self.content_targets, **self.style_targets})
+        self.terms = {}
+        gradients = {}
+        for name, target in self.content_targets.items():
+            self._check_size(name, features[name], target)
+            result = losses.content_loss(features[name], target, self.convention)
+            self._add(f"content {name}", self.content_weights[name], result, gradients, name)
+        for name, target in self.style_targets.items():
+            result = losses.style_loss(features[name], target, self.convention)
+            self._add(f"style {name}", self.style_weights[name], result, gradients, name)
+        gradient = self.network.backward(tape, gradients)
+        if self.tv_weight:
+            value, tv_gradient = losses.total_variation_loss(pixels)
+            self.terms["total variation"] = self.tv_weight * float(value)
+            gradient = gradient + self.tv_weight * tv_gradient
+        return sum(self.terms.values()), gradient
+
+    def _shares(self, style_layers, weights):
+        """Return w_l of equation 5 for every style layer."""
+        if weights == "equal":
+            return dict.fromkeys(style_layers, 1 / len(style_layers))
+        if weights == "inverse-square":
+            return {name: 1 / len(self.style_targets[name]) ** 2 for name in style_layers}
+        if isinstance(weights, str) or len(weights) != len(style_layers):
+            raise MinistyleError(
+                f"style_layer_weights (={weights!r}) must be {' or '.join(STYLE_LAYER_WEIGHTS)} or {len(style_layers)} "
+                "numbers, one for each style layer"
+            )
+        return dict(zip(style_layers, weights, strict=True))
+
+    def _add(self, term, weight, result, gradients, name):
+        """Record one weighted term and add its gradient to that of its layer."""
+        value, gradient = result
+        self.terms[term] = weight * float(value)
+        gradient = weight * gradient
+        gradients[name] = gradients[name] + gradient if name in gradients else gradient
+
+    @staticmethod
+    def _check_size(name, features, target):
+        if features.shape != target.shape:
+            raise MinistyleError(
+                f"the picture and the content picture differ in size: {name} has shape {features.shape} and "
+                f"{target.shape}"
+            )

@@ -1,0 +1,181 @@
+"""Minimise an objective over pictures with SciPy's L-BFGS-B.
+
+SciPy wants one flat float64 vector on the host; the objective wants a picture (H, W, 3) of its own data type on
+its own device. The two meet here and nowhere else.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import arrays
+from .errors import MinistyleError
+
+BOUNDS = (0.0, 255.0)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where an optimisation stands after one iteration.
+
+    Attributes
+    ----------
+    iteration : int, 0 for the start
+    evaluations : int, how often loss and gradient have been computed so far
+    loss : float
+    terms : dict, term's name -> float; they add up to the loss
+    seconds : float, since the beginning
+    """
+
+    iteration: int
+    evaluations: int
+    loss: float
+    terms: dict = field(repr=False)
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an optimisation ended with.
+
+    Attributes
+    ----------
+    pixels : float64 array (H, W, 3), the last picture whose loss was finite
+    history : list of Step, the first of them the start
+    message : str, the solver's own words on why it stopped, or ours where it was stopped from outside
+    completed : bool, False if the loss became infinite or nan, or the user interrupted
+    """
+
+    pixels: np.ndarray
+    history: list
+    message: str
+    completed: bool
+
+
+class _NotFiniteError(Exception):
+    """The loss or its gradient became infinite or nan."""
+
+
+def minimise(objective, start, *, iterations, bounds=None, history_size=10, ftol=0.0, gtol=0.0, on_step=None):
+    """Minimise an objective, beginning with the picture `start`.
+
+    Parameters
+    ----------
+    objective : Objective, or what behaves like one: called with pixels (H, W, 3) it returns loss and gradient,
+        and it has `.terms` and `.network.to_device`
+    start : array (H, W, 3)
+    iterations : int
+        How many steps to make. Each costs one evaluation of loss and gradient, now and then two or three.
+    bounds : (float, float), optional
+        Keep every pixel value between these. By default they are free, and cut off when the picture is saved.
+    history_size : int
+        How many pairs of steps and gradient changes L-BFGS remembers; each takes 48 bytes per pixel.
+    ftol, gtol : float
+        Stop when the loss falls, relative to itself, by no more than `ftol` in one step, or when no component of
+        the gradient, projected onto the bounds, exceeds `gtol`. Both are 0: what loss is small is a matter of
+        the weights, and SciPy's own defaults stop at once when the loss has small units.
+    on_step : function of (Step, pixels (H, W, 3) as float64), optional
+        Called at the start and after each iteration. Whatever it does, the solver goes on with all it has learnt
+        about the curvature.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    MinistyleError
+        The loss of the start is not finite.
+    """
+    from scipy import optimize  # here, because importing it takes longer than all of the package
+
+    shape = start.shape
+    x0 = np.asarray(arrays.to_host(start), dtype=np.float64).ravel()
+    if bounds is not None:
+        x0 = x0.clip(*bounds)
+    problem = _Problem(objective, shape)
+    loss, gradient = problem(x0)
+    if not problem.finite:
+        raise MinistyleError(f"the loss of the starting picture is not finite ({loss}); check the weights of the terms")
+    # With bounds on every variable the solver's first trial is x - gradient, whatever the units of the loss: far
+    # too short a step or far too long. So the loss is given units in which an average pixel moves by one level.
+    problem.scale = 1 / (np.abs(gradient).mean() or 1.0)
+
+    history = []
+    good = x0
+
+    def record(x):
+        nonlocal good
+        good = x
+        history.append(problem.step(len(history)))
+        if on_step is not None:
+            on_step(history[-1], x.reshape(shape))
+
+    record(x0)
+    try:
+        result = optimize.minimize(
+            problem.scaled,
+            x0,
+            method="L-BFGS-B",
+            jac=True,
+            bounds=None if bounds is None else optimize.Bounds(*(np.full(x0.shape, b) for b in bounds)),
+            callback=lambda intermediate_result: record(intermediate_result.x),
+            options={
+                "maxiter": iterations,
+                "maxfun": 20 * iterations + 20,  # the solver's line search tries 20 times at most
+                "maxcor": history_size,
+                "ftol": ftol,
+                "gtol": gtol,
+            },
+        )
+    except _NotFiniteError:
+        message = (
+            f"stopped: the loss became {problem.loss} at evaluation {problem.evaluations}; "
+            f"this is the picture after iteration {len(history) - 1}"
+        )
+        return Outcome(good.reshape(shape), history, message, completed=False)
+    except KeyboardInterrupt:
+        message = f"interrupted; this is the picture after iteration {len(history) - 1}"
+        return Outcome(good.reshape(shape), history, message, completed=False)
+    return Outcome(result.x.reshape(shape), history, f"L-BFGS-B: {result.message}", completed=True)
+
+
+class _Problem:
+    """An objective as SciPy wants it: a function of a flat float64 vector."""
+
+    def __init__(self, objective, shape):
+        self.objective = objective
+        self.shape = shape
+        self.scale = 1.0
+        self.evaluations = 0
+        self.loss = np.nan
+        self.finite = False
+        self._x = None
+        self._gradient = None
+        self._began = time.perf_counter()
+
+    def __call__(self, x):
+        """Return loss and flat gradient, in the objective's units."""
+        if self._x is not None and np.array_equal(x, self._x):
+            return self.loss, self._gradient  # the solver begins with the picture that set the scale
+        self._x = x.copy()
+        pixels = self.objective.network.to_device(x.reshape(self.shape))
+        with np.errstate(over="ignore", invalid="ignore"):  # noticed below, and said in one sentence
+            self.loss, gradient = self.objective(pixels)
+        self._gradient = arrays.to_host(gradient).astype(np.float64).ravel()
+        self.finite = bool(np.isfinite(self.loss) and np.isfinite(self._gradient).all())
+        self.evaluations += 1
+        return self.loss, self._gradient
+
+    def scaled(self, x):
+        """Return loss and gradient in the solver's units, or stop the solver where they are not finite."""
+        loss, gradient = self(x)
+        if not self.finite:
+            raise _NotFiniteError
+        return loss * self.scale, gradient * self.scale
+
+    def step(self, iteration):
+        """Describe the latest evaluation, which is that of the iterate just accepted."""
+        seconds = time.perf_counter() - self._began
+        return Step(iteration, self.evaluations, self.loss, dict(self.objective.terms), seconds)

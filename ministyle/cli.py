@@ -17,6 +17,7 @@ from .settings import PRESETS, Settings
 from .transfer import transfer
 
 DEMO_PICTURES = "docs/examples/chelsea.png", "docs/examples/painting.jpg"
+GRADIENT_WIDTH = 52  # of the column with the gradients' names
 DEMO_SETTINGS = {"image_size": 256, "iterations": 60}  # about a minute on two cores
 
 
@@ -161,14 +162,15 @@ def run_weights_normalise(options):
 
 def run_gradcheck(options):
     """Print the table of gradient checks."""
-    checks = gradcheck.check_gradients(
+    checks = []
+    print(f"{'gradient':{GRADIENT_WIDTH}}  method     error    allowed")
+    for check in gradcheck.check_gradients(
         options.weights, size=options.size, directions=options.directions, seed=options.seed, device=options.device
-    )
-    width = max(len(check.name) for check in checks)
-    print(f"{'gradient':{width}}  {'method':9}  {'error':8}  {'allowed':8}")
-    for check in checks:
+    ):
+        checks.append(check)
         verdict = "ok" if check.passed else "WRONG"
-        print(f"{check.name:{width}}  {check.method:9}  {check.error:<8.1e}  {check.tolerance:<8.0e}  {verdict}")
+        numbers = f"{check.error:.1e}  {check.tolerance:.0e}"
+        print(f"{check.name:{GRADIENT_WIDTH}}  {check.method:9}  {numbers}  {verdict}", flush=True)
     wrong = sum(not check.passed for check in checks)
     print(f"{len(checks)} checks, {wrong} wrong")
     return 1 if wrong else 0

@@ -61,7 +61,7 @@ def load_network(weights=None, *, pooling="average", normalised=False, dtype="fl
     device = arrays.choose_device(device)
     if not isinstance(weights, Weights):
         weights = load_weights(weights)
-    parameters = normalise(weights) if normalised else weights.layers
+    parameters = normalise(weights, dtype) if normalised else weights.layers
     on_device = {
         name: tuple(arrays.to_device(array, device, dtype) for array in kernel_and_bias)
         for name, kernel_and_bias in parameters.items()
@@ -216,7 +216,7 @@ def preprocess_backward(dy, cache):  # (H, W, 3) -> (H, W, 3)
     return (dy / scale)[:, :, order]  # turning the order of the channels twice gives it back
 
 
-def normalise(weights):
+def normalise(weights, dtype="float32"):
     """Rescale a network so that every filter's mean activation over photographs becomes 1.
 
     Each filter's kernel and bias are divided by its mean activation, and the next layer's kernels
@@ -227,6 +227,7 @@ def normalise(weights):
     Parameters
     ----------
     weights : Weights with `mean_activations`
+    dtype : data type to compute in and to return
 
     Returns
     -------
@@ -238,14 +239,14 @@ def normalise(weights):
         The weight file holds no mean activations for one of its layers.
     """
     rescaled = {}
-    factor_in = np.ones(3, np.float32)
+    factor_in = np.ones(3, dtype)
     for name, (kernel, bias) in weights.layers.items():
         if name not in weights.mean_activations:
             raise MinistyleError(
                 f"weight file '{weights.path}' has no mean activations of {name}, which the normalised network "
                 "needs; measure them with 'python -m ministyle weights normalise PHOTO ...'"
             )
-        factor_out = weights.mean_activations[name]
+        factor_out = weights.mean_activations[name].astype(dtype)
         rescaled[name] = kernel * factor_in[:, np.newaxis] / factor_out, bias / factor_out
         factor_in = factor_out
     return rescaled

@@ -76,8 +76,8 @@ def minimise(objective, start, *, iterations, bounds=None, history_size=10, ftol
         the gradient, projected onto the bounds, exceeds `gtol`. Both are 0: what loss is small is a matter of
         the weights, and SciPy's own defaults stop at once when the loss has small units.
     on_step : function of (Step, pixels (H, W, 3) as float64), optional
-        Called at the start and after each iteration. Whatever it does, the solver goes on with all it has learnt
-        about the curvature.
+        Called at the start and after each iteration, with pixels of its own to keep. The solver goes on with all
+        that it has learnt about the curvature.
 
     Returns
     -------
@@ -107,10 +107,10 @@ def minimise(objective, start, *, iterations, bounds=None, history_size=10, ftol
 
     def record(x):
         nonlocal good
-        good = x
+        good = x.copy()  # the solver goes on writing into its own
         history.append(problem.step(len(history)))
         if on_step is not None:
-            on_step(history[-1], x.reshape(shape))
+            on_step(history[-1], good.reshape(shape))
 
     record(x0)
     try:

@@ -1,0 +1,73 @@
+"""Fixtures shared by all tests."""
+
+import sys
+
+import cupy_standin
+import numpy as np
+import pytest
+
+from ministyle import arrays
+from ministyle.network import load_network
+from ministyle.weights import load_weights, shipped_path
+
+
+def _gpu_present():
+    return arrays.gpu_problem() is None
+
+
+@pytest.fixture(params=["numpy", "stand-in", pytest.param("cupy", marks=pytest.mark.gpu)])
+def xp(request, monkeypatch):
+    """NumPy, a strict stand-in for CuPy, and CuPy itself where there is a GPU: the test runs once on each."""
+    if request.param == "numpy":
+        return np
+    if request.param == "stand-in":
+        monkeypatch.setitem(sys.modules, "cupy", cupy_standin.make_module())
+    import cupy
+
+    return cupy
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "gpu: needs a GPU; left out where there is none")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what needs a GPU where there is none, rather than report it as skipped each time."""
+    if not _gpu_present():
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("gpu")])
+        items[:] = [item for item in items if not item.get_closest_marker("gpu")]
+
+
+@pytest.fixture
+def device(xp):
+    """The name by which the package knows `xp`."""
+    return "cpu" if xp is np else "cuda"
+
+
+@pytest.fixture(autouse=True)
+def no_private_weights(monkeypatch, tmp_path_factory):
+    """Keep a developer's own weight files, and what the tests write, out of each other's way."""
+    monkeypatch.delenv("MINISTYLE_WEIGHTS", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+
+
+@pytest.fixture(scope="session")
+def weights():
+    return load_weights(shipped_path("weights/vgg19.h5"))
+
+
+@pytest.fixture(scope="session")
+def network64(weights):
+    return load_network(weights, dtype="float64", device="cpu")
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def relative_error(actual, expected):
+    """Return the largest difference over the largest expected value."""
+    actual, expected = np.asarray(arrays.to_host(actual)), np.asarray(arrays.to_host(expected))
+    assert actual.shape == expected.shape
+    return np.abs(actual - expected).max() / np.abs(expected).max()

@@ -1,0 +1,123 @@
+"""The losses against the paper's formulas, written as sums over single indices, and against finite differences."""
+
+import numpy as np
+import pytest
+from conftest import relative_error
+from tolerances import EXACT
+
+from ministyle import losses
+from ministyle.arrays import to_device, to_host
+
+DTYPES = ["float32", "float64"]
+
+
+def paper_gram(F):
+    """Equation 3 with the paper's indices; F is the paper's (N, M)."""
+    N, M = F.shape
+    G = np.zeros((N, N))
+    for i in range(N):
+        for j in range(N):
+            for k in range(M):
+                G[i, j] += F[i, k] * F[j, k]
+    return G
+
+
+def paper_layout(features):  # (H, W, N) -> (N, M)
+    return features.reshape(-1, features.shape[2]).T
+
+
+@pytest.fixture
+def activations(random):
+    """Three maps as a ReLU leaves them, many of them 0: the picture's, the photograph's, the painting's."""
+    return [random.normal(size=(4, 5, 3)).clip(0) for _ in range(3)]
+
+
+def numerical_gradient(function, x, step=1e-6):
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        ahead, behind = x.copy(), x.copy()
+        ahead[index] += step
+        behind[index] -= step
+        gradient[index] = (float(function(ahead)) - float(function(behind))) / (2 * step)
+    return gradient
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gram_matrix_is_equation_3(device, activations, dtype):
+    F = activations[0]
+    G = losses.gram_matrix(to_device(F, device, dtype))
+    assert G.dtype == dtype
+    assert relative_error(G, paper_gram(paper_layout(F))) < EXACT[dtype]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_literal_content_loss_is_equations_1_and_2(device, activations, dtype):
+    F, P, _ = activations
+    loss, gradient = losses.content_loss(to_device(F, device, dtype), to_device(P, device, dtype), "literal")
+    assert relative_error(loss, np.array(0.5 * np.sum((F - P) ** 2))) < EXACT[dtype]
+    assert gradient.dtype == dtype
+    # Equation 2 is 0 where F is 0: that is the ReLU's business, which comes next on the way back.
+    np.testing.assert_allclose(to_host(gradient)[F > 0], (F - P)[F > 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_literal_style_loss_is_equations_4_and_6(device, activations, dtype):
+    F, _, S = activations
+    N, M = 3, 20
+    G, A = paper_gram(paper_layout(F)), paper_gram(paper_layout(S))
+    loss, gradient = losses.style_loss(to_device(F, device, dtype), to_device(A / M, device, dtype), "literal")
+    assert relative_error(loss, np.array(np.sum((G - A) ** 2) / (4 * N**2 * M**2))) < EXACT[dtype]
+    equation_6 = (paper_layout(F).T @ (G - A)).T / (N**2 * M**2)
+    assert gradient.dtype == dtype
+    assert relative_error(paper_layout(to_host(gradient)), equation_6) < 10 * EXACT[dtype]
+
+
+def test_mean_convention_differs_by_the_documented_factors(device, activations):
+    F, P, S = (to_device(array, device) for array in activations)
+    A = losses.gram_matrix(S) / 20
+    for loss, target, factor in [(losses.content_loss, P, 2 / 60), (losses.style_loss, A, 4)]:
+        (literal, literal_gradient), (mean, mean_gradient) = (loss(F, target, c) for c in ("literal", "mean"))
+        assert float(mean) == pytest.approx(factor * float(literal), rel=1e-12)
+        np.testing.assert_allclose(to_host(mean_gradient), factor * to_host(literal_gradient), rtol=1e-12)
+
+
+@pytest.mark.parametrize("convention", losses.CONVENTIONS)
+def test_gradients_are_the_losses_derivatives(activations, convention):
+    F, P, S = activations
+    A = losses.gram_matrix(S[:3]) / 15  # a painting of another size
+    for loss, target in [(losses.content_loss, P), (losses.style_loss, A)]:
+        numerical = numerical_gradient(lambda x: loss(x, target, convention)[0], F)  # noqa: B023
+        assert relative_error(loss(F, target, convention)[1], numerical) < 1e-7
+
+
+def test_total_variation_and_its_gradient(device, random):
+    pixels = random.normal(size=(4, 5, 3))
+    expected = 0.0
+    for h, w, c in np.ndindex(pixels.shape):
+        expected += (pixels[h + 1, w, c] - pixels[h, w, c]) ** 2 if h < 3 else 0
+        expected += (pixels[h, w + 1, c] - pixels[h, w, c]) ** 2 if w < 4 else 0
+    loss, gradient = losses.total_variation_loss(to_device(pixels, device))
+    assert float(loss) == pytest.approx(expected / 60, rel=1e-12)
+    numerical = numerical_gradient(lambda x: losses.total_variation_loss(x)[0], pixels)
+    assert relative_error(gradient, numerical) < 1e-7
+
+
+@pytest.mark.parametrize("convention", losses.CONVENTIONS)
+def test_a_painting_of_repeated_tiles_has_the_same_style_at_any_size(device, activations, convention):
+    tile = activations[0]
+    wide = to_device(np.tile(tile, (2, 3, 1)), device)
+    target = losses.gram_matrix(to_device(tile, device)) / 20
+    loss, gradient = losses.style_loss(wide, target, convention)
+    assert float(loss) < 1e-25
+    assert float(abs(gradient).max()) < 1e-12
+
+
+def test_losses_leave_their_arguments_alone(device, activations):
+    F, P, S = (to_device(array, device) for array in activations)
+    A = losses.gram_matrix(S) / 20
+    losses.content_loss(F, P)
+    losses.style_loss(F, A)
+    losses.total_variation_loss(F)
+    np.testing.assert_array_equal(to_host(F), activations[0])
+    np.testing.assert_array_equal(to_host(P), activations[1])
+    np.testing.assert_allclose(to_host(A), activations[2].reshape(20, 3).T @ activations[2].reshape(20, 3) / 20)

@@ -1,0 +1,179 @@
+"""The real network against PyTorch's values; `make_reference_values.py` made them and says how."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import relative_error
+from tolerances import EXACT, REFERENCE
+
+from ministyle.arrays import to_device, to_host
+from ministyle.errors import MinistyleError
+from ministyle.network import LAYERS, layer_name, load_network, mean_activations, normalise, preprocess_forward
+from ministyle.objective import Objective
+
+KINDS = [(kind, pooling) for kind in ("raw", "normalised") for pooling in ("average", "max")]
+TAPS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv4_2", "conv5_1")
+
+
+@pytest.fixture(scope="module")
+def reference():
+    with np.load(Path(__file__).with_name("reference_values.npz")) as values:
+        return dict(values)
+
+
+def network_of(weights, kind, pooling, dtype, device="cpu"):
+    return load_network(weights, pooling=pooling, normalised=kind == "normalised", dtype=dtype, device=device)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("kind", "pooling"), KINDS)
+def test_activations_are_pytorchs(weights, reference, device, kind, pooling, dtype):
+    network = network_of(weights, kind, pooling, dtype, device)
+    features = network.features(reference["pixels"], TAPS)
+    for name in TAPS:
+        flat = to_host(features[name]).ravel()
+        expected = reference[f"{kind}, {pooling}, {name}, samples"]
+        assert flat.dtype == dtype
+        assert relative_error(flat[:: max(1, len(flat) // 1500)], expected) < REFERENCE[dtype], name
+        norm = reference[f"{kind}, {pooling}, {name}, norm"]
+        assert abs(np.linalg.norm(flat.astype(np.float64)) / norm - 1) < REFERENCE[dtype], name
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("convention", ["mean", "literal"])
+@pytest.mark.parametrize(("kind", "pooling"), KINDS)
+def test_loss_and_pixel_gradient_are_pytorchs(weights, reference, device, kind, pooling, convention, dtype):
+    network = network_of(weights, kind, pooling, dtype, device)
+    content_weight, style_weight, tv_weight = reference["weights"].tolist()
+    objective = Objective(
+        network,
+        content=reference["content"],
+        style=reference[f"style, {convention}"],
+        convention=convention,
+        content_weight=content_weight,
+        style_weight=style_weight,
+        tv_weight=tv_weight,
+    )
+    loss, gradient = objective(network.to_device(reference["pixels"]))
+    terms = reference[f"{kind}, {pooling}, {convention}, terms"]
+    assert len(objective.terms) == len(terms)
+    for (name, value), expected in zip(objective.terms.items(), terms, strict=True):
+        assert abs(value / expected - 1) < REFERENCE[dtype], name
+    assert abs(loss / terms.sum() - 1) < REFERENCE[dtype]
+    assert gradient.dtype == dtype
+    assert relative_error(gradient, reference[f"{kind}, {pooling}, {convention}, gradient"]) < REFERENCE[dtype]
+
+
+def test_normalised_network_is_the_raw_one_but_for_a_factor_per_filter(weights, random):
+    pixels = random.uniform(0, 255, (32, 32, 3))
+    raw = load_network(weights, dtype="float64", device="cpu").features(pixels, TAPS)
+    normalised = load_network(weights, dtype="float64", device="cpu", normalised=True).features(pixels, TAPS)
+    for name in TAPS:
+        assert relative_error(normalised[name] * weights.mean_activations[name], raw[name]) < 1e-12
+
+
+def test_mean_activations_of_the_normalised_network_are_one(weights, random):
+    pictures = [random.uniform(0, 255, (32, 40, 3)) for _ in range(2)]
+    means = mean_activations(load_network(weights, device="cpu"), pictures)
+    measured = load_network(replace(weights, mean_activations=means), normalised=True, device="cpu")
+    for name in TAPS:
+        over_pictures = np.mean([measured.features(x, [name])[name].mean(axis=(0, 1)) for x in pictures], axis=0)
+        fires = means[name] > 1.001 * means[name].min()  # filters that never fire keep their floor
+        assert fires.sum() > 0.5 * len(fires)
+        np.testing.assert_allclose(over_pictures[fires], 1, rtol=1e-4)
+
+
+def test_a_filter_that_never_fires_does_not_explode(weights):
+    means = mean_activations(load_network(weights, device="cpu"), [np.zeros((32, 32, 3))])
+    for name, mean in means.items():
+        assert mean.min() > 0
+        assert mean.max() / mean.min() < 1e6, name
+
+
+def test_photographs_have_mean_activations_near_one_in_the_normalised_network(weights):
+    from ministyle.image import read_picture
+    from ministyle.weights import shipped_path
+
+    network = load_network(weights, normalised=True, device="cpu")
+    features = network.features(read_picture(shipped_path("docs/examples/chelsea.png"), 160), TAPS)
+    for name in TAPS:
+        assert 0.5 < np.median(features[name].mean(axis=(0, 1))) < 2, name
+
+
+def test_a_network_without_mean_activations_cannot_be_normalised(weights):
+    with pytest.raises(MinistyleError, match="weights normalise"):
+        normalise(replace(weights, mean_activations={}))
+
+
+def test_preprocessing_follows_the_weight_file(weights, device):
+    pixels = to_device(np.array([[[200.0, 100.0, 50.0]]]), device)
+    bgr, _ = preprocess_forward(pixels, weights)
+    np.testing.assert_allclose(to_host(bgr).ravel(), [50 - 103.939, 100 - 116.779, 200 - 123.68])
+    other = replace(weights, channel_order="RGB", pixel_mean=np.array([1.0, 2, 3]), pixel_scale=np.array([2.0, 4, 5]))
+    rgb, _ = preprocess_forward(pixels, other)
+    np.testing.assert_allclose(to_host(rgb).ravel(), [199 / 2, 98 / 4, 47 / 5])
+
+
+def test_gradient_reaches_the_pixels_in_rgb(weights):
+    other = replace(weights, channel_order="BGR", pixel_scale=np.array([1.0, 10.0, 100.0]))
+    network = load_network(other, dtype="float64", device="cpu")
+    _, tape = network.forward(np.zeros((16, 16, 3)), ["conv1_1"])
+    blue_green_red = np.zeros((16, 16, 3)) + [1.0, 1.0, 1.0]
+    _, _, backward, cache = tape[0]
+    np.testing.assert_allclose(backward(blue_green_red, cache)[0, 0], [0.01, 0.1, 1.0])
+
+
+def test_backward_adds_the_gradients_of_all_tapped_layers(network64, random):
+    pixels = random.uniform(0, 255, (17, 20, 3))
+    features, tape = network64.forward(pixels, ["conv1_2", "conv3_1"])
+    gradients = {name: random.normal(size=array.shape) for name, array in features.items()}
+    both = network64.backward(tape, gradients)
+    single = [network64.backward(tape, {name: gradient}) for name, gradient in gradients.items()]
+    assert relative_error(both, sum(single)) < EXACT["float64"] * 10
+
+
+def test_forward_stops_at_the_deepest_tap(network64, random):
+    _, tape = network64.forward(random.uniform(0, 255, (16, 16, 3)), ["conv2_1", "conv1_1"])
+    assert [name for _, name, _, _ in tape if name] == ["conv1_1", "conv1_2", "pool1", "conv2_1"]
+
+
+def test_activations_are_never_negative(network64, random):
+    features = network64.features(random.uniform(0, 255, (16, 16, 3)), TAPS)
+    assert all((array >= 0).all() for array in features.values())
+
+
+def test_relu_names_are_synonyms(network64, random):
+    pixels = random.uniform(0, 255, (16, 16, 3))
+    assert list(network64.features(pixels, ["relu2_1"])) == ["conv2_1"]
+    assert layer_name("relu5_4") == "conv5_4"
+
+
+@pytest.mark.parametrize("name", ["conv1_3", "conv6_1", "pool1", "fc6", ""])
+def test_unknown_layers_are_refused(network64, name):
+    with pytest.raises(MinistyleError, match="must be one of"):
+        network64.features(np.zeros((16, 16, 3)), [name])
+
+
+def test_a_layer_beyond_the_shipped_file_explains_how_to_get_it(network64):
+    with pytest.raises(MinistyleError, match=r"ends at conv5_1 .*weights import FILE --dtype float32"):
+        network64.features(np.zeros((16, 16, 3)), ["conv5_2"])
+
+
+def test_too_small_a_picture_is_refused_and_the_smallest_is_not(network64):
+    with pytest.raises(MinistyleError, match="20 x 15 pixels is too small for conv5_1"):
+        network64.features(np.zeros((15, 20, 3)), ["conv5_1"])
+    assert network64.features(np.zeros((16, 16, 3)), ["conv5_1"])["conv5_1"].shape == (1, 1, 512)
+
+
+@pytest.mark.parametrize("setting", [{"pooling": "median"}, {"dtype": "float16"}, {"device": "tpu"}])
+def test_unknown_settings_are_refused(weights, setting):
+    (value,) = setting.values()
+    with pytest.raises(MinistyleError, match=value):
+        load_network(weights, **setting)
+
+
+def test_the_network_has_vgg19s_sixteen_convolutions():
+    per_block = [sum(name.startswith(f"conv{block}_") for name in LAYERS) for block in range(1, 6)]
+    assert per_block == [2, 2, 4, 4, 4]

@@ -1,0 +1,148 @@
+"""Equation 7 and its parts. Values against PyTorch's are in test_network.py."""
+
+import numpy as np
+import pytest
+from conftest import relative_error
+
+from ministyle import losses
+from ministyle.arrays import array_module, to_device
+from ministyle.errors import MinistyleError
+from ministyle.network import load_network
+from ministyle.objective import STYLE_LAYERS, Objective
+
+
+@pytest.fixture
+def pictures(random):
+    return [random.uniform(0, 255, (16, 19, 3)) for _ in range(3)]
+
+
+def test_the_loss_is_the_sum_of_all_its_terms(network64, pictures):
+    pixels, content, style = pictures
+    objective = Objective(network64, content=content, style=style, tv_weight=2.0)
+    loss, _ = objective(pixels)
+    assert list(objective.terms) == [
+        "content conv4_2",
+        *(f"style {name}" for name in STYLE_LAYERS),
+        "total variation",
+    ]
+    assert all(value > 0 for value in objective.terms.values())
+    assert loss == pytest.approx(sum(objective.terms.values()), rel=1e-15)
+
+
+def test_weights_multiply_their_terms_and_gradients(network64, pictures):
+    pixels, content, style = pictures
+
+    def evaluate(content_weight, style_weight, tv_weight):
+        objective = Objective(
+            network64,
+            content=content,
+            style=style,
+            content_weight=content_weight,
+            style_weight=style_weight,
+            tv_weight=tv_weight,
+        )
+        return objective(pixels)
+
+    (c, dc), (s, ds), (t, dt) = (evaluate(*weights) for weights in [(1, 0, 0), (0, 1, 0), (0, 0, 1)])
+    loss, gradient = evaluate(2.0, 3.0, 5.0)
+    assert loss == pytest.approx(2 * c + 3 * s + 5 * t, rel=1e-12)
+    assert relative_error(gradient, 2 * dc + 3 * ds + 5 * dt) < 1e-12
+
+
+def test_at_the_content_picture_the_content_loss_vanishes(network64, pictures):
+    _, content, _ = pictures
+    loss, gradient = Objective(network64, content=content)(content)
+    assert loss == 0
+    assert not gradient.any()
+
+
+def test_at_the_style_picture_the_style_loss_vanishes(network64, pictures):
+    _, content, style = pictures
+    objective = Objective(network64, style=style)
+    away, _ = objective(content)
+    there, _ = objective(style)
+    assert there < 1e-20 * away
+
+
+def test_style_layer_weights(network64, pictures):
+    pixels, _, style = pictures
+    layers = ["conv1_1", "conv2_1"]  # 64 and 128 filters
+
+    def terms(weights):
+        objective = Objective(network64, style=style, style_layers=layers, style_layer_weights=weights, style_weight=2)
+        objective(pixels)
+        return np.array(list(objective.terms.values()))
+
+    plain = terms([1.0, 1.0])
+    np.testing.assert_allclose(terms("equal"), plain / 2)
+    np.testing.assert_allclose(terms("inverse-square"), plain / [64**2, 128**2])
+    np.testing.assert_allclose(terms([0.25, 3.0]), plain * [0.25, 3.0])
+
+
+def test_several_content_layers_share_the_weight(network64, pictures):
+    pixels, content, _ = pictures
+    objective = Objective(network64, content=content, content_layers=["conv1_1", "conv2_2"], content_weight=6)
+    objective(pixels)
+    shares = dict(objective.terms)
+    for name in ("conv1_1", "conv2_2"):
+        alone = Objective(network64, content=content, content_layers=[name], content_weight=3)
+        alone(pixels)
+        assert shares[f"content {name}"] == pytest.approx(alone.terms[f"content {name}"], rel=1e-12)
+
+
+def test_a_layer_can_serve_content_and_style_at_once(network64, pictures):
+    pixels, content, style = pictures
+    settings = {"content_layers": ["conv2_1"], "style_layers": ["conv2_1"]}
+    both, gradient = Objective(network64, content=content, style=style, **settings)(pixels)
+    c, dc = Objective(network64, content=content, **settings)(pixels)
+    s, ds = Objective(network64, style=style, **settings)(pixels)
+    assert both == pytest.approx(c + s, rel=1e-12)
+    assert relative_error(gradient, dc + ds) < 1e-12
+
+
+def test_literal_and_mean_conventions_differ_by_their_factors(network64, pictures):
+    pixels, content, style = pictures
+    terms = {}
+    for convention in losses.CONVENTIONS:
+        objective = Objective(network64, content=content, style=style, convention=convention)
+        objective(pixels)
+        terms[convention] = objective.terms
+    elements = 2 * 2 * 512  # of conv4_2, for a picture of 16 x 19
+    for name, literal in terms["literal"].items():
+        factor = 2 / elements if name.startswith("content") else 4
+        assert terms["mean"][name] == pytest.approx(factor * literal, rel=1e-12)
+
+
+def test_everything_stays_on_the_device(xp, device, weights, pictures):
+    pixels, content, style = pictures
+    network = load_network(weights, device=device)
+    objective = Objective(network, content=content, style=style, tv_weight=1.0)
+    loss, gradient = objective(to_device(pixels, device, "float32"))
+    assert isinstance(loss, float)
+    assert array_module(gradient) is xp
+    assert gradient.dtype == np.float32
+    assert gradient.shape == pixels.shape
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({}, "content picture, a style picture or both"),
+        ({"style": 1, "convention": "sum"}, "'sum'"),
+        ({"style": 1, "style_layers": []}, "at least one style layer"),
+        ({"content": 1, "content_layers": []}, "at least one content layer"),
+        ({"style": 1, "style_layer_weights": [1.0]}, "5 numbers"),
+        ({"style": 1, "style_layer_weights": "square"}, "'square'"),
+        ({"style": 1, "style_layers": ["conv9_1"]}, "conv9_1"),
+    ],
+)
+def test_impossible_objectives_are_refused(network64, pictures, settings, sentence):
+    settings = {name: pictures[0] if value == 1 else value for name, value in settings.items()}
+    with pytest.raises(MinistyleError, match=sentence):
+        Objective(network64, **settings)
+
+
+def test_a_picture_of_another_size_than_the_content_is_refused(network64, random):
+    objective = Objective(network64, content=random.uniform(0, 255, (32, 32, 3)))
+    with pytest.raises(MinistyleError, match="differ in size"):
+        objective(random.uniform(0, 255, (32, 48, 3)))

@@ -1,0 +1,174 @@
+"""The optimiser on objectives whose minimum is known."""
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from ministyle.arrays import array_module, to_device
+from ministyle.errors import MinistyleError
+from ministyle.optimise import minimise
+
+
+class Quadratic:
+    """1/2 sum of stiffness * (pixels - target)^2, in units of `scale`; badly conditioned, as style losses are."""
+
+    def __init__(self, device="cpu", scale=1.0, target=None):
+        generator = np.random.default_rng(1)
+        self.network = self
+        self.device = device
+        self.scale = scale
+        self.target = self.to_device(generator.uniform(-50, 300, (6, 7, 3)) if target is None else target)
+        self.stiffness = self.to_device(np.geomspace(1, 1000, 6 * 7 * 3).reshape(6, 7, 3))
+        self.terms = {}
+        self.calls = 0
+        self.fail_at = None
+
+    def to_device(self, x):
+        return to_device(x, self.device, "float64")
+
+    def __call__(self, pixels):
+        self.calls += 1
+        difference = pixels - self.target
+        loss = float((self.stiffness * difference * difference).sum()) / 2 * self.scale
+        if self.calls == self.fail_at:
+            loss = float("nan")
+        self.terms = {"all": loss}
+        return loss, self.stiffness * difference * self.scale
+
+
+START = np.full((6, 7, 3), 128.0)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("bounds", [None, (0, 255)])
+def test_the_minimum_is_found_whatever_the_units_of_the_loss(scale, bounds):
+    objective = Quadratic(scale=scale)
+    outcome = minimise(objective, START, iterations=300, bounds=bounds)
+    expected = objective.target if bounds is None else objective.target.clip(0, 255)
+    np.testing.assert_allclose(outcome.pixels, expected, atol=1e-3)
+
+
+def test_bounds_are_kept_by_every_picture_on_the_way():
+    seen = []
+    objective = Quadratic()
+    minimise(objective, START, iterations=20, bounds=(0, 255), on_step=lambda step, x: seen.append((x.min(), x.max())))
+    assert min(low for low, _ in seen) == 0
+    assert max(high for _, high in seen) == 255
+
+
+def test_without_bounds_pixels_are_free():
+    outcome = minimise(Quadratic(), START, iterations=300)
+    assert outcome.pixels.min() < 0
+    assert outcome.pixels.max() > 255
+
+
+def test_a_start_outside_the_bounds_is_brought_inside():
+    outcome = minimise(Quadratic(), START + 1000, iterations=1, bounds=(0, 255))
+    assert outcome.pixels.max() <= 255
+
+
+def test_the_path_is_scipys_own():
+    """Reports, counting and conversions must not disturb the solver: same picture after the same iterations."""
+    objective = Quadratic()
+
+    def flat(x):
+        loss, gradient = objective(x.reshape(START.shape))
+        scale = 1 / np.abs(first_gradient).mean()
+        return loss * scale, gradient.ravel() * scale
+
+    first_gradient = objective(START)[1]
+    options = {"maxiter": 15, "maxcor": 5, "ftol": 0, "gtol": 0}
+    expected = optimize.minimize(flat, START.ravel(), jac=True, method="L-BFGS-B", options=options)
+    outcome = minimise(objective, START, iterations=15, history_size=5, on_step=lambda step, x: None)
+    np.testing.assert_array_equal(outcome.pixels.ravel(), expected.x)
+
+
+def test_the_history_tells_of_every_iteration():
+    objective = Quadratic()
+    pictures = []
+    outcome = minimise(objective, START, iterations=12, on_step=lambda step, x: pictures.append((step, x)))
+    assert [step.iteration for step in outcome.history] == list(range(13))
+    assert [step for step, _ in pictures] == outcome.history
+    assert outcome.history[-1].evaluations == objective.calls
+    for step, x in pictures:
+        loss, _ = Quadratic()(x)
+        assert step.loss == loss == step.terms["all"]
+    losses = [step.loss for step in outcome.history]
+    assert losses == sorted(losses, reverse=True)
+    assert all(a.seconds <= b.seconds for a, b in zip(outcome.history, outcome.history[1:], strict=False))
+    np.testing.assert_array_equal(outcome.pixels, pictures[-1][1])
+
+
+def test_nothing_is_computed_twice():
+    objective = Quadratic()
+    seen = []
+    original = objective.to_device
+    objective.to_device = lambda x: seen.append(x.tobytes()) or original(x)
+    minimise(objective, START, iterations=10)
+    assert len(seen) == len(set(seen))
+
+
+def test_the_solvers_message_is_passed_on():
+    assert "ITERATIONS" in minimise(Quadratic(), START, iterations=3).message
+    assert "PROJECTED GRADIENT" in minimise(Quadratic(), START, iterations=300, gtol=1e-3).message
+    assert "RELATIVE REDUCTION" in minimise(Quadratic(), START, iterations=300, ftol=1e-3).message
+
+
+def test_by_default_it_goes_on_until_the_count_is_reached():
+    """SciPy's own tolerances stop a loss in small units at once: picture unchanged."""
+    outcome = minimise(Quadratic(scale=1e-12), START, iterations=10)
+    assert outcome.history[-1].iteration == 10
+    assert outcome.completed
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_picture():
+    objective = Quadratic()
+    objective.fail_at = 8
+    pictures = []
+    outcome = minimise(objective, START, iterations=30, on_step=lambda step, x: pictures.append(x))
+    assert not outcome.completed
+    assert "nan at evaluation 8" in outcome.message
+    assert f"iteration {outcome.history[-1].iteration}" in outcome.message
+    np.testing.assert_array_equal(outcome.pixels, pictures[-1])
+    assert np.isfinite(outcome.history[-1].loss)
+
+
+def test_a_start_whose_loss_is_not_finite_is_refused():
+    objective = Quadratic()
+    objective.fail_at = 1
+    with pytest.raises(MinistyleError, match="starting picture"):
+        minimise(objective, START, iterations=3)
+
+
+def test_an_interrupted_run_keeps_its_picture():
+    pictures = []
+
+    def interrupt(step, x):
+        pictures.append(x)
+        if step.iteration == 4:
+            raise KeyboardInterrupt
+
+    outcome = minimise(Quadratic(), START, iterations=30, on_step=interrupt)
+    assert not outcome.completed
+    assert "interrupted" in outcome.message
+    np.testing.assert_array_equal(outcome.pixels, pictures[-1])
+
+
+def test_a_start_at_the_minimum_stays_there():
+    objective = Quadratic(target=START)
+    outcome = minimise(objective, START, iterations=5, bounds=(0, 255))
+    np.testing.assert_array_equal(outcome.pixels, START)
+
+
+def test_the_objective_sees_arrays_of_its_own_device_and_the_caller_numpys(xp, device):
+    modules = set()
+
+    class Watched(Quadratic):
+        def __call__(self, pixels):
+            modules.add(array_module(pixels))
+            return super().__call__(pixels)
+
+    outcome = minimise(Watched(device), to_device(START, device), iterations=5)
+    assert modules == {xp}
+    assert type(outcome.pixels) is np.ndarray
+    assert outcome.pixels.dtype == np.float64

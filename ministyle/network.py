@@ -4,7 +4,7 @@ The network is used as the paper uses it: its convolutions and pooling layers on
 named as in the paper, conv1_1 ... conv5_4, and means the activations after the ReLU.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -83,7 +83,7 @@ class Network:
     """
 
     weights: Weights
-    parameters: dict
+    parameters: dict = field(repr=False)
     pooling: str
     dtype: str
     device: str

@@ -58,8 +58,8 @@ class Weights:
     attributes : dict, all the file says about itself
     """
 
-    layers: dict
-    mean_activations: dict
+    layers: dict = field(repr=False)
+    mean_activations: dict = field(repr=False)
     channel_order: str
     pixel_mean: np.ndarray
     pixel_scale: np.ndarray

@@ -42,8 +42,9 @@ right_forward = network.Network.forward
 right_call = objective.Objective.__call__
 
 
-def gram_gradient_from_the_style_pictures_features(F, target, convention="mean"):
-    loss, gradient = right_style_loss(F, target, convention)
+def gram_gradient_from_another_pictures_features(F, target, convention="mean"):
+    """In the published mistake the other picture is the painting; any other shows the same."""
+    loss, _ = right_style_loss(F, target, convention)
     return loss, right_style_loss(np.roll(F, 1, axis=0), target, convention)[1]
 
 
@@ -145,7 +146,7 @@ right_backward = network.Network.backward
 
 
 MISTAKES = [
-    (losses, "style_loss", gram_gradient_from_the_style_pictures_features),
+    (losses, "style_loss", gram_gradient_from_another_pictures_features),
     (losses, "style_loss", gram_gradient_half),
     (losses, "style_loss", gram_gradient_normalised_by_three),
     (losses, "style_loss", style_gradient_masked_wrongly),

@@ -120,7 +120,7 @@ def test_gradient_reaches_the_pixels_in_rgb(weights):
     other = replace(weights, channel_order="BGR", pixel_scale=np.array([1.0, 10.0, 100.0]))
     network = load_network(other, dtype="float64", device="cpu")
     _, tape = network.forward(np.zeros((16, 16, 3)), ["conv1_1"])
-    blue_green_red = np.zeros((16, 16, 3)) + [1.0, 1.0, 1.0]
+    blue_green_red = np.ones((16, 16, 3))
     _, _, backward, cache = tape[0]
     np.testing.assert_allclose(backward(blue_green_red, cache)[0, 0], [0.01, 0.1, 1.0])
 

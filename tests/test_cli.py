@@ -1,0 +1,575 @@
+import dataclasses
+import hashlib
+import io
+import math
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import scipy
+from PIL import Image
+from scipy import signal
+
+import ministyle
+from ministyle import cli
+from ministyle.gradcheck import Check
+from ministyle.objective import Objective
+from ministyle.optimise import Step
+from ministyle.settings import PRESETS, Settings
+from ministyle.transfer import Result
+from ministyle.weights import KERAS_SHA256, shipped_path
+
+SMALL = ("--image-size", "32")  # the photograph becomes 32 x 24: conv5_1 still has positions
+TRANSFER = ("transfer", "photo.png", "painting.png", *SMALL)
+SHIPPED = shipped_path("weights/vgg19.h5")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch, random):
+    """A folder to work in, with a photograph (48 x 36) and a painting (32 x 40)."""
+    monkeypatch.chdir(tmp_path)
+    y, x = np.mgrid[:36, :48]
+    Image.fromarray(np.stack([5 * x, 7 * y, x + y], axis=2).astype(np.uint8)).save("photo.png")
+    Image.fromarray(random.integers(0, 256, (40, 32, 3), dtype=np.uint8)).save("painting.png")
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys):
+    """Return a function that runs a command and returns its status, standard output and standard error."""
+
+    def run(*arguments):
+        try:
+            status = cli.main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            status = end.code
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def requests(monkeypatch):
+    """Have `transfer` only note what is asked of it and hand back a red picture; return the notes."""
+    notes = []
+
+    def transfer(content, style, *, preset, on_step, **settings):
+        notes.append({"content": content, "style": style, "preset": preset, **settings})
+        pixels = np.zeros((24, 32, 3)) + (255, 0, 0)
+        steps = [Step(i, i + 1, 8.0 / 2**i, {"content conv4_2": 5.0 / 2**i, "style conv1_1": 3.0 / 2**i}, 0.0)
+                 for i in range(3)]  # fmt: skip
+        for step in steps:
+            on_step(step, pixels - 100 + step.iteration)
+        return Result(pixels.astype(np.uint8), steps, "the solver's own words", True, None)
+
+    monkeypatch.setattr(cli, "transfer", transfer)
+    return notes
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Fail if any work begins."""
+    monkeypatch.setattr(cli, "transfer", lambda *_, **__: pytest.fail("the work began"))
+
+
+def pixels_of(path):
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+# Making pictures -------------------------------------------------------------------------------------
+
+
+def test_a_transfer_from_the_shell_writes_the_picture_and_says_so():
+    command = [sys.executable, "-m", "ministyle", *TRANSFER, "--iterations", "3", "-o", "out.png", "--device", "cpu"]
+    source = Path(ministyle.__file__).parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(source)}, check=False)
+    assert done.returncode == 0
+    assert done.stderr == ""  # no progress line where nobody looks
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("L-BFGS-B: ")
+    assert lines[1].startswith("3 iterations, ")
+    word, before, arrow, after = lines[2].split()
+    assert (word, arrow) == ("loss", "->")
+    assert float(after) < float(before) / 2
+    assert lines[-1] == "picture: out.png (32 x 24)"
+    photograph = np.asarray(Image.open("photo.png").resize((32, 24)))
+    assert pixels_of("out.png").shape == (24, 32, 3)
+    assert not np.array_equal(pixels_of("out.png"), photograph)
+
+
+def test_an_error_from_the_shell_is_one_line_and_status_2():
+    command = [sys.executable, "-m", "ministyle", "transfer", "missing.png", "painting.png"]
+    source = Path(ministyle.__file__).parents[1]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(source)}, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "ministyle: there is no picture 'missing.png'\n"
+
+
+def test_the_command_makes_the_picture_that_the_library_makes(run):
+    options = {"iterations": 2, "init": "noise", "seed": 5, "style_weight": 50.0, "pooling": "max", "tv_weight": 0.1}
+    flags = [text for name, value in options.items() for text in ("--" + name.replace("_", "-"), value)]
+    assert run(*TRANSFER, *flags, "-o", "out.png")[0] == 0
+    result = ministyle.transfer("photo.png", "painting.png", image_size=32, **options)
+    assert np.array_equal(pixels_of("out.png"), result.image)
+
+
+def test_the_terms_of_a_kind_are_added_up(requests, run):
+    _, out, _ = run(*TRANSFER)
+    lines = [line.split() for line in out.splitlines()]
+    assert out.splitlines()[0] == "the solver's own words"
+    assert ["loss", "8", "->", "2"] in lines
+    assert ["content", "5", "->", "1.25"] in lines
+    assert ["style", "3", "->", "0.75"] in lines
+
+
+def test_without_a_name_the_output_is_called_after_both_pictures(requests, run):
+    Path("sub").mkdir()
+    shutil.move("photo.png", "sub/my.photo.png")
+    status, out, _ = run("transfer", "sub/my.photo.png", "painting.png")
+    assert status == 0
+    assert "picture: my.photo-painting.png (32 x 24)" in out
+    assert pixels_of("my.photo-painting.png")[0, 0].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("flags", [("-o", "old.png"), ("--save-every", "1", "-o", "out.png")])
+def test_an_existing_picture_is_refused_before_any_work_and_kept(flags, folder, no_work, run):
+    Path("old.png").write_bytes(b"precious")
+    Path("out-2.png").write_bytes(b"precious")
+    before = contents(folder)
+    status, out, err = run(*TRANSFER, "--iterations", "3", *flags)
+    assert (status, out) == (2, "")
+    assert "--overwrite" in err and err.count("\n") == 1
+    assert contents(folder) == before
+
+
+def test_an_existing_picture_is_replaced_when_told_so(requests, run):
+    Path("old.png").write_bytes(b"precious")
+    assert run(*TRANSFER, "-o", "old.png", "--overwrite")[0] == 0
+    assert pixels_of("old.png").shape == (24, 32, 3)
+
+
+def test_a_file_that_appears_during_the_work_is_kept_and_so_is_the_picture(requests, run, monkeypatch):
+    work = cli.transfer
+
+    def meanwhile(*arguments, **options):
+        Path("out.png").write_bytes(b"precious")
+        Path("out-1.png").write_bytes(b"precious, too")
+        return work(*arguments, **options)
+
+    monkeypatch.setattr(cli, "transfer", meanwhile)
+    status, out, _ = run(*TRANSFER, "-o", "out.png")
+    assert status == 0
+    assert Path("out.png").read_bytes() == b"precious"
+    assert Path("out-1.png").read_bytes() == b"precious, too"
+    assert "picture: out-2.png" in out
+    assert pixels_of("out-2.png").shape == (24, 32, 3)
+
+
+def test_save_every_writes_numbered_pictures(folder, run):
+    before = set(contents(folder))
+    status, _, _ = run(*TRANSFER, "--iterations", "11", "--save-every", "5", "-o", "out.png")
+    assert status == 0
+    assert set(contents(folder)) - before == {"out-05.png", "out-10.png", "out.png"}
+    pictures = [pixels_of(name).astype(float) for name in ("out-05.png", "out-10.png", "out.png")]
+    assert all(picture.shape == (24, 32, 3) for picture in pictures)
+    distances = [np.abs(picture - pictures[-1]).mean() for picture in pictures]
+    assert distances[0] > distances[1] > 0
+
+
+def test_print_every_prints_the_loss_and_its_terms(requests, run):
+    _, out, _ = run(*TRANSFER, "--print-every", "2")
+    lines = [line for line in out.splitlines() if line.startswith("iteration ")]
+    assert [line.split(":")[0] for line in lines] == ["iteration 0", "iteration 2"]
+    assert "loss 2 " in lines[1] and "content conv4_2 1.25" in lines[1] and "style conv1_1 0.75" in lines[1]
+
+
+def test_the_solver_s_terms_add_up_to_the_loss_printed(run):
+    _, out, _ = run(*TRANSFER, "--iterations", "1", "--print-every", "1", "--tv-weight", "3")
+    for line in [line for line in out.splitlines() if line.startswith("iteration ")]:
+        loss, *terms = [float(part.split()[-1]) for part in line.split(": ")[1].split("  ")]
+        assert len(terms) == 7  # one content layer, five style layers, total variation
+        assert sum(terms) == pytest.approx(loss, rel=1e-3)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("flags", "shown"), [((), True), (("--quiet",), False), (("-q",), False)])
+def test_the_progress_line_is_for_terminals_and_quiet_silences_it(flags, shown, requests, run, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    status, out, _ = run(*TRANSFER, "--iterations", "2", *flags)
+    assert status == 0 and "picture: " in out
+    progress = sys.stderr.getvalue()
+    assert ("2/2" in progress and "loss 2," in progress) if shown else progress == ""
+
+
+def test_where_nobody_looks_there_is_no_progress_line(requests, run):
+    _, _, err = run(*TRANSFER, "--iterations", "2")
+    assert err == ""
+
+
+def test_verbose_names_the_weights(requests, run):
+    assert f"weights: {SHIPPED}" in run(*TRANSFER, "-v")[1]
+    assert "weights:" not in run(*TRANSFER, "--overwrite")[1]
+
+
+def test_the_demo_repaints_the_project_s_own_picture(run, requests):
+    status, out, _ = run("demo")
+    assert status == 0
+    assert Path(requests[0]["content"]).is_file() and Path(requests[0]["style"]).is_file()
+    assert "picture: ministyle-demo.png" in out and Path("ministyle-demo.png").is_file()
+
+
+def test_the_demo_takes_the_flags_of_a_run(run):
+    status, out, _ = run("demo", *SMALL, "--iterations", "1", "-o", "mine.png")
+    assert status == 0 and "picture: mine.png" in out
+    assert max(pixels_of("mine.png").shape) == 32
+
+
+# Settings and flags ----------------------------------------------------------------------------------
+
+FLAGS = [
+    ("image_size", "64", 64),
+    ("side", "shortest", "shortest"),
+    ("style_size", "48", 48),
+    ("init", "start.png", "start.png"),
+    ("seed", "7", 7),
+    ("iterations", "9", 9),
+    ("content_weight", "2.5", 2.5),
+    ("style_weight", "1e4", 1e4),
+    ("tv_weight", "3", 3.0),
+    ("content_layers", "conv3_1,relu4_2", ("conv3_1", "relu4_2")),
+    (
+        "style_layers",
+        "conv1_1,conv2_1,conv3_1,conv4_1,conv4_2",
+        ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv4_2"),
+    ),
+    ("style_layer_weights", "equal", "equal"),
+    ("style_layer_weights", "1,0.5,2,1e-3,0", (1.0, 0.5, 2.0, 0.001, 0.0)),
+    ("convention", "literal", "literal"),
+    ("pooling", "max", "max"),
+    ("history_size", "5", 5),
+    ("ftol", "1e-5", 1e-5),
+    ("gtol", "0.25", 0.25),
+    ("weights", str(SHIPPED), str(SHIPPED)),
+    ("dtype", "float64", "float64"),
+    ("device", "cpu", "cpu"),
+]
+SWITCHES = [field.name for field in dataclasses.fields(Settings) if field.type is bool]
+
+
+@pytest.mark.parametrize(("name", "text", "value"), FLAGS, ids=lambda value: str(value)[:20])
+def test_a_flag_reaches_its_setting_and_touches_no_other(name, text, value, requests, run):
+    status, _, err = run("transfer", "photo.png", "painting.png", "--" + name.replace("_", "-"), text)
+    assert (status, err) == (0, "")
+    assert requests == [{"content": "photo.png", "style": "painting.png", "preset": "default", name: value}]
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+@pytest.mark.parametrize(("prefix", "value"), [("--", True), ("--no-", False)])
+def test_a_switch_can_be_set_and_unset(name, prefix, value, requests, run):
+    assert run("transfer", "photo.png", "painting.png", prefix + name)[0] == 0
+    assert requests[0][name] is value
+
+
+def test_every_setting_has_a_flag():
+    assert {name for name, _, _ in FLAGS} | set(SWITCHES) == {field.name for field in dataclasses.fields(Settings)}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_without_flags_the_preset_decides(preset, requests, run):
+    assert run("transfer", "photo.png", "painting.png", "--preset", preset)[0] == 0
+    assert requests == [{"content": "photo.png", "style": "painting.png", "preset": preset}]
+
+
+def commands(parser, name="ministyle"):
+    """List a parser and all below it."""
+    found = [(name, parser)]
+    for action in parser._actions:
+        if isinstance(action.choices, dict) and all(
+            hasattr(choice, "parse_args") for choice in action.choices.values()
+        ):
+            for word, command in action.choices.items():
+                found += commands(command, f"{name} {word}")
+    return found
+
+
+COMMANDS = dict(commands(cli._parser()))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_flag_has_a_help_text(command):
+    flags = [action for action in COMMANDS[command]._actions if action.option_strings]
+    assert flags
+    assert [action.option_strings for action in flags if not action.help] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_can_be_asked_of_every_command(command, run):
+    status, out, err = run(*command.split()[1:], "--help")
+    assert (status, err) == (0, "")
+    assert out.startswith(f"usage: {command}")
+
+
+def test_the_help_gives_every_setting_s_meaning_and_default(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+    _, out, _ = run("transfer", "--help")
+    for field in dataclasses.fields(Settings):
+        assert field.metadata["help"] in out
+        assert field.default is None or field.metadata["source"] in out
+    assert "(default: 384;" in out and "(default: conv1_1,conv2_1,conv3_1,conv4_1,conv5_1;" in out
+
+
+def test_the_version_is_the_package_s(run):
+    assert run("--version") == (0, f"ministyle {ministyle.__version__}\n", "")
+
+
+# What is refused -------------------------------------------------------------------------------------
+
+
+def not_ours():
+    with h5py.File("other.h5", "w") as file:
+        file["numbers"] = np.arange(3)
+
+
+BAD_RUNS = {
+    "photograph missing": (("transfer", "missing.png", "painting.png"), "'missing.png'"),
+    "painting missing": (("transfer", "photo.png", "missing.png"), "'missing.png'"),
+    "folder": (("transfer", "photo.png", "sub"), "'sub' is a folder"),
+    "text": (("transfer", "text.jpg", "painting.png"), "'text.jpg' is not a picture"),
+    "empty": (("transfer", "photo.png", "empty.png"), "'empty.png' is empty"),
+    "truncated": (("transfer", "half.png", "painting.png"), "'half.png' is damaged"),
+    "too thin": (("transfer", "thin.png", "painting.png", *SMALL), "too small"),
+    "layer unknown": ((*TRANSFER, "--content-layers", "conv9_9"), "'conv9_9'"),
+    "layer not in the weights": ((*TRANSFER, "--style-layers", "conv5_2"), "weights import FILE --dtype float32"),
+    "layer twice": ((*TRANSFER, "--style-layers", "conv1_1,relu1_1"), "twice"),
+    "no layer": ((*TRANSFER, "--content-layers", ""), "content_layers"),
+    "weights too few": ((*TRANSFER, "--style-layer-weights", "1,2"), "2 numbers for 5 style layers"),
+    "weights no numbers": ((*TRANSFER, "--style-layer-weights", "1,x"), "'1,x'"),
+    "nan": ((*TRANSFER, "--content-weight", "nan"), "content_weight (=nan)"),
+    "infinity": ((*TRANSFER, "--style-weight", "inf"), "style_weight (=inf)"),
+    "overflow": ((*TRANSFER, "--style-weight", "1e308"), "not finite"),
+    "negative": ((*TRANSFER, "--tv-weight", "-1"), "tv_weight (=-1.0)"),
+    "no number": ((*TRANSFER, "--style-weight", "much"), "'much'"),
+    "no iterations": ((*TRANSFER, "--iterations", "0"), "iterations (=0)"),
+    "too small": (("transfer", "photo.png", "painting.png", "--image-size", "1"), "image_size (=1)"),
+    "no whole number": ((*TRANSFER, "--iterations", "1.5"), "'1.5'"),
+    "no choice": ((*TRANSFER, "--pooling", "median"), "'median'"),
+    "preset unknown": ((*TRANSFER, "--preset", "mine"), "'mine'"),
+    "flag unknown": ((*TRANSFER, "--colour"), "--colour"),
+    "flag abbreviated": ((*TRANSFER, "--iter", "3"), "--iter"),
+    "command unknown": (("paint",), "'paint'"),
+    "no command": ((), "COMMAND"),
+    "no pictures": (("transfer",), "content, style"),
+    "every 0": ((*TRANSFER, "--save-every", "0"), "'0'"),
+    "every -1": ((*TRANSFER, "--print-every", "-1"), "'-1'"),
+    "every word": ((*TRANSFER, "--print-every", "often"), "'often'"),
+    "weight file missing": ((*TRANSFER, "--weights", "missing.h5"), "'missing.h5'"),
+    "weight file no HDF5": ((*TRANSFER, "--weights", "text.jpg"), "'text.jpg' cannot be read"),
+    "weight file not ours": ((*TRANSFER, "--weights", "other.h5"), "'other.h5' is not a ministyle weight file"),
+    "start missing": ((*TRANSFER, "--init", "missing.png"), "'missing.png'"),
+    "start no picture": ((*TRANSFER, "--init", "text.jpg"), "'text.jpg' is not a picture"),
+    "output folder missing": ((*TRANSFER, "-o", "missing/out.png"), "no folder 'missing'"),
+    "output a folder": ((*TRANSFER, "-o", "sub.png"), "'sub.png' is a folder"),
+    "output without ending": ((*TRANSFER, "-o", "picture"), "'picture' must end in"),
+    "no CuPy": ((*TRANSFER, "--device", "cuda"), "CuPy is not installed"),
+    "device unknown": ((*TRANSFER, "--device", "tpu"), "'tpu'"),
+    "gradcheck too small": (("gradcheck", "--size", "8"), "size (=8)"),
+    "gradcheck no directions": (("gradcheck", "--directions", "0"), "directions (=0)"),
+    "gradcheck no CuPy": (("gradcheck", "--device", "cuda"), "CuPy is not installed"),
+    "info weights missing": (("info", "--weights", "missing.h5"), "'missing.h5'"),
+    "no action": (("weights",), "ACTION"),
+    "import missing": (("weights", "import", "missing.h5"), "'missing.h5'"),
+    "import another file": (("weights", "import", "other.h5", "-o", "new.h5"), KERAS_SHA256),
+    "import no HDF5": (("weights", "import", "text.jpg", "--no-verify", "-o", "new.h5"), "'text.jpg' cannot be read"),
+    "import no VGG": (("weights", "import", "other.h5", "--no-verify", "-o", "new.h5"), "'other.h5' holds no"),
+    "normalise into nothing": (("weights", "normalise", "photo.png", "--into", "missing.h5"), "'missing.h5'"),
+    "normalise missing": (("weights", "normalise", "missing.png", "--into", "other.h5"), "'missing.png'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_RUNS)
+def test_bad_input_ends_with_one_sentence_status_2_and_no_file(case, folder, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)  # as if it were not installed
+    Path("sub").mkdir()
+    Path("sub.png").mkdir()
+    Path("empty.png").touch()
+    Path("text.jpg").write_text("Starry Night")
+    Path("half.png").write_bytes(Path("painting.png").read_bytes()[:1500])
+    Image.new("RGB", (480, 2)).save("thin.png")
+    not_ours()
+    before = contents(folder)
+    arguments, words = BAD_RUNS[case]
+    status, out, err = run(*arguments)
+    assert status == 2
+    assert err.startswith("ministyle: ") and err.endswith("\n") and err.count("\n") == 1
+    assert words in err
+    assert contents(folder) == before
+    assert out == "" or arguments[0] == "info"  # which shows what it can before it stumbles
+
+
+def test_a_lack_of_memory_is_said_in_one_sentence(run, monkeypatch):
+    def greedy(*_, **__):
+        raise MemoryError("Unable to allocate 7 TiB")
+
+    monkeypatch.setattr(cli, "transfer", greedy)
+    status, out, err = run(*TRANSFER)
+    assert (status, out) == (2, "")
+    assert "memory" in err and "--image-size" in err and err.count("\n") == 1
+
+
+def test_an_error_of_the_program_itself_is_not_hushed_up(run, monkeypatch):
+    monkeypatch.setattr(cli, "transfer", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(*TRANSFER)
+
+
+# What goes wrong on the way --------------------------------------------------------------------------
+
+
+def infinite_loss(pixels):
+    return math.inf, np.zeros_like(pixels)
+
+
+def infinite_gradient(pixels):
+    return 1.0, np.full_like(pixels, np.inf)
+
+
+def not_a_number(pixels):
+    return math.nan, np.full_like(pixels, np.nan)
+
+
+def interrupted(pixels):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("trouble", "message"),
+    [(infinite_loss, "inf"), (infinite_gradient, "stopped"), (not_a_number, "nan"), (interrupted, "interrupted")],
+)
+def test_a_run_that_breaks_off_still_writes_its_last_good_picture(trouble, message, run, monkeypatch):
+    evaluate = Objective.__call__
+
+    def evaluate_until_the_second_iteration(self, pixels):
+        return trouble(pixels) if Path("out-2.png").exists() else evaluate(self, pixels)
+
+    monkeypatch.setattr(Objective, "__call__", evaluate_until_the_second_iteration)
+    status, out, err = run(*TRANSFER, "--iterations", "9", "--save-every", "1", "-o", "out.png")
+    assert (status, err) == (1, "")
+    assert message in out.splitlines()[0] and "after iteration 2" in out.splitlines()[0]
+    assert "picture: out.png (32 x 24)" in out
+    assert Path("out.png").read_bytes() == Path("out-2.png").read_bytes()
+    assert Path("out.png").read_bytes() != Path("out-1.png").read_bytes()
+    assert not Path("out-3.png").exists()
+
+
+def test_an_interruption_before_there_is_a_picture_says_so(folder, run, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    before = contents(folder)
+    monkeypatch.setattr(cli, "transfer", interrupt)
+    assert run(*TRANSFER) == (130, "", "ministyle: interrupted\n")
+    assert contents(folder) == before
+
+
+# Weights, gradients, information ---------------------------------------------------------------------
+
+
+def test_info_shows_what_a_report_of_a_problem_needs(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    status, out, err = run("info")
+    assert (status, err) == (0, "")
+    shown = dict(line.split(maxsplit=1) for line in out.splitlines() if not line.startswith(" "))
+    assert shown["ministyle"] == ministyle.__version__
+    assert shown["numpy"] == np.__version__
+    assert shown["scipy"] == scipy.__version__
+    assert shown["h5py"] == h5py.__version__
+    assert shown["Python"].startswith("{}.{}.{}".format(*sys.version_info))
+    assert "threads" in shown["BLAS"]
+    assert shown["GPU"].startswith("none: CuPy is not installed") and shown["device"] == "cpu"
+    assert shown["weights"] == str(SHIPPED)
+    assert hashlib.sha256(SHIPPED.read_bytes()).hexdigest() in out
+    assert KERAS_SHA256 in out and "CC BY 4.0" in out
+
+
+def test_info_looks_at_the_file_it_is_given(run, monkeypatch):
+    shutil.copy(SHIPPED, "copy.h5")
+    assert "\nweights     copy.h5\n" in run("info", "--weights", "copy.h5")[1]
+    monkeypatch.setenv("MINISTYLE_WEIGHTS", "copy.h5")
+    assert "\nweights     copy.h5\n" in run("info")[1]
+
+
+def test_gradcheck_finds_the_gradients_right(run):
+    status, out, _ = run("gradcheck", "--size", "16", "--directions", "1", "--device", "cpu")
+    header, *rows, summary = out.splitlines()
+    assert status == 0
+    assert header.split() == ["gradient", "method", "error", "allowed"]
+    assert len(rows) >= 10 and all(row.endswith("  ok") for row in rows)
+    assert summary == f"{len(rows)} checks, 0 wrong"
+
+
+@pytest.mark.parametrize("error", [2e-7, math.inf, math.nan])
+def test_gradcheck_fails_where_one_gradient_is_wrong(error, run, monkeypatch):
+    checks = [Check("pooling", "adjoint", 1e-16, 1e-8), Check("convolution", "direction", error, 1e-7)]
+    monkeypatch.setattr(cli.gradcheck, "check_gradients", lambda *_, **__: checks)
+    status, out, _ = run("gradcheck")
+    assert status == 1
+    _, pooling, convolution, summary = out.splitlines()
+    assert pooling.split() == ["pooling", "adjoint", "1.0e-16", "1e-08", "ok"]
+    assert convolution.split()[0] == "convolution" and convolution.split()[-1] == "WRONG"
+    assert summary == "2 checks, 1 wrong"
+
+
+def test_gradcheck_is_passed_its_flags(run, monkeypatch):
+    asked = []
+
+    def check_gradients(weights, **options):
+        asked.append((weights, options))
+        return [Check("none", "adjoint", 0.0, 1.0)]
+
+    monkeypatch.setattr(cli.gradcheck, "check_gradients", check_gradients)
+    flags = "--size", "20", "--directions", "2", "--seed", "9", "--device", "cpu", "--weights", "w.h5"
+    assert run("gradcheck", *flags)[0] == 0
+    assert asked == [("w.h5", {"size": 20, "directions": 2, "seed": 9, "device": "cpu"})]
+
+
+def test_a_weight_file_is_not_imported_over_another(run):
+    not_ours()
+    Path("old.h5").write_bytes(b"precious")
+    status, _, err = run("weights", "import", "other.h5", "--no-verify", "-o", "old.h5")
+    assert status == 2 and err.count("\n") == 1
+    assert Path("old.h5").read_bytes() == b"precious"
+
+
+def test_normalise_measures_mean_activations_and_leaves_the_weights_alone(run):
+    shutil.copy(SHIPPED, "copy.h5")
+    shipped = SHIPPED.read_bytes()
+    status, out, _ = run("weights", "normalise", "photo.png", "--into", "copy.h5", "--image-size", "48")
+    assert status == 0 and "copy.h5" in out
+    assert SHIPPED.read_bytes() == shipped
+    bgr = pixels_of("photo.png")[:, :, ::-1] - np.array([103.939, 116.779, 123.68])
+    with h5py.File("copy.h5") as copy, h5py.File(SHIPPED) as original:
+        assert set(copy) == set(original)
+        for name in original:
+            assert copy[name]["mean_activation"].shape == copy[name]["bias"].shape
+            assert all(np.array_equal(copy[name][part], original[name][part]) for part in ("kernel", "bias"))
+        assert list(copy.attrs["mean_activation_photographs"]) == ["photo.png"]
+        assert copy.attrs["mean_activation_image_size"] == 48
+        kernel, bias = (copy["conv1_1"][part][...].astype(float) for part in ("kernel", "bias"))
+        measured = copy["conv1_1"]["mean_activation"][...]
+    for n in range(0, 64, 8):
+        planes = [signal.correlate(bgr[:, :, c], kernel[:, :, c, n], mode="same", method="direct") for c in range(3)]
+        expected = np.maximum(sum(planes) + bias[n], 0).mean()
+        assert measured[n] == pytest.approx(max(expected, measured.mean() / 1000), rel=1e-3)

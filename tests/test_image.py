@@ -1,0 +1,470 @@
+import io
+import os
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ministyle.errors import MinistyleError
+from ministyle.image import check_output, read_picture, resize, size_to_fit, to_uint8, write_picture
+
+
+@pytest.fixture
+def pixels(random):
+    """A picture in which no two pixels are alike."""
+    return random.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def smooth():
+    """A picture that JPEG hardly changes."""
+    y, x = np.mgrid[:32, :48]
+    return np.stack([5 * x, 8 * y, 2 * x + 3 * y], axis=2).astype(np.uint8)
+
+
+def saved(tmp_path, picture, name="photo.png", **options):
+    picture.save(tmp_path / name, **options)
+    return tmp_path / name
+
+
+def sentence(function, *arguments, **options):
+    """Return what a call is refused with, having checked that it is one line."""
+    with pytest.raises(MinistyleError) as caught:
+        function(*arguments, **options)
+    assert str(caught.value).strip()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# Reading ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["str", "Path", "PIL", "uint8", "float64", "read-only"])
+def test_every_kind_of_source_gives_the_same_float32_picture(kind, tmp_path, pixels):
+    path = saved(tmp_path, Image.fromarray(pixels))
+    read_only = pixels.copy()
+    read_only.flags.writeable = False
+    source = {
+        "str": str(path),
+        "Path": path,
+        "PIL": Image.fromarray(pixels),
+        "uint8": pixels,
+        "float64": pixels.astype(np.float64),
+        "read-only": read_only,
+    }[kind]
+    picture = read_picture(source)
+    assert picture.dtype == np.float32
+    assert np.array_equal(picture, pixels)
+
+
+def test_an_array_of_any_module_is_read_to_the_host(xp, pixels):
+    picture = read_picture(xp.asarray(pixels))
+    assert type(picture) is np.ndarray
+    assert np.array_equal(picture, pixels)
+
+
+def test_what_is_read_does_not_share_memory_with_its_source():
+    source = np.zeros((4, 4, 3), np.float32)
+    read_picture(source)[:] = 7
+    assert not source.any()
+
+
+def test_fractions_of_a_level_in_an_array_are_kept():
+    assert read_picture(np.full((2, 2, 3), 12.25))[0, 0].tolist() == [12.25] * 3
+
+
+# The EXIF standard's own words: which side of the scene the stored row 0 and the stored column 0 are.
+ORIENTATIONS = {
+    1: ("top", "left"),
+    2: ("top", "right"),
+    3: ("bottom", "right"),
+    4: ("bottom", "left"),
+    5: ("left", "top"),
+    6: ("right", "top"),
+    7: ("right", "bottom"),
+    8: ("left", "bottom"),
+}
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_the_orientation_mark_is_obeyed(orientation, tmp_path, pixels):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = read_picture(saved(tmp_path, Image.fromarray(pixels), exif=exif))
+    sides = {"top": picture[0], "bottom": picture[-1], "left": picture[:, 0], "right": picture[:, -1]}
+    row, column = ORIENTATIONS[orientation]
+    forwards = {"top": 1, "left": 1, "bottom": -1, "right": -1}
+    assert np.array_equal(sides[row], pixels[0, :: forwards[column]])
+    assert np.array_equal(sides[column], pixels[:: forwards[row], 0])
+
+
+def test_reading_leaves_a_pil_image_as_it_was(pixels):
+    source = Image.fromarray(pixels).convert("RGBA")
+    source.getexif()[0x0112] = 6
+    before = source.mode, source.size, source.tobytes()
+    read_picture(source, 4)
+    assert (source.mode, source.size, source.tobytes()) == before
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("RGBA", (200, 100, 0, 51), (244, 224, 204)),  # a fifth of the colour, four fifths of white
+        ("RGBA", (200, 100, 0, 0), (255, 255, 255)),
+        ("RGBA", (200, 100, 0, 255), (200, 100, 0)),
+        ("LA", (100, 51), (224, 224, 224)),
+    ],
+)
+def test_transparent_parts_are_laid_on_white(mode, colour, expected, tmp_path):
+    picture = read_picture(saved(tmp_path, Image.new(mode, (3, 2), colour)))
+    assert picture.shape == (2, 3, 3)
+    assert np.abs(picture - expected).max() <= 1
+
+
+def test_a_palette_s_transparent_colour_becomes_white(tmp_path):
+    picture = Image.new("P", (2, 1))
+    picture.putpalette([10, 20, 30, 40, 50, 60])
+    picture.putpixel((1, 0), 1)
+    path = saved(tmp_path, picture, transparency=0)
+    assert read_picture(path)[0].tolist() == [[255, 255, 255], [40, 50, 60]]
+
+
+def test_the_fourth_channel_of_an_array_is_opacity():
+    array = np.full((2, 3, 4), 100.0)
+    array[:, :, 3] = 51
+    assert read_picture(array) == pytest.approx(np.full((2, 3, 3), 224.0), abs=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1)])
+def test_a_grey_array_gets_three_equal_channels(shape):
+    grey = np.arange(20.0).reshape(4, 5)
+    picture = read_picture(grey.reshape(shape))
+    assert all(np.array_equal(picture[:, :, c], grey) for c in range(3))
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected", "ending"),
+    [
+        ("L", 77, (77, 77, 77), "png"),
+        ("1", 1, (255, 255, 255), "png"),
+        ("1", 0, (0, 0, 0), "png"),
+        ("CMYK", (255, 0, 0, 0), (0, 255, 255), "tif"),
+        ("CMYK", (0, 0, 0, 255), (0, 0, 0), "tif"),
+        ("I;16", 65535, (255, 255, 255), "png"),
+        ("I;16", 100 * 257, (100, 100, 100), "png"),
+        ("F", 12.25, (12.25, 12.25, 12.25), "tif"),
+    ],
+)
+def test_other_kinds_of_pixels_become_rgb(mode, colour, expected, ending, tmp_path):
+    picture = read_picture(saved(tmp_path, Image.new(mode, (3, 2), colour), f"photo.{ending}"))
+    assert picture.shape == (2, 3, 3)
+    assert picture.reshape(-1, 3).tolist() == [list(expected)] * 6
+
+
+def test_a_palette_is_looked_up(tmp_path):
+    picture = Image.new("P", (2, 1))
+    picture.putpalette([10, 20, 30, 40, 50, 60])
+    picture.putpixel((1, 0), 1)
+    assert read_picture(saved(tmp_path, picture))[0].tolist() == [[10, 20, 30], [40, 50, 60]]
+
+
+def test_sixteen_bits_keep_what_eight_cannot_hold(tmp_path):
+    levels = np.arange(12, dtype=np.uint16).reshape(3, 4) + 30000
+    picture = read_picture(saved(tmp_path, Image.fromarray(levels)))
+    assert picture[:, :, 1] == pytest.approx(levels * (255 / 65535), rel=1e-6)
+    assert len(np.unique(picture)) == 12
+
+
+def linear_profile():
+    """An ICC profile with the primaries of sRGB whose numbers are proportional to light."""
+    xyz = {
+        b"rXYZ": (0.4360, 0.2225, 0.0139),
+        b"gXYZ": (0.3851, 0.7169, 0.0971),
+        b"bXYZ": (0.1431, 0.0606, 0.7141),
+        b"wtpt": (0.9642, 1.0, 0.8249),
+    }
+    tags = {
+        name: b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(65536 * v)) for v in values)
+        for name, values in xyz.items()
+    }
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), b"curv" + bytes(8))  # a curve of no points: the identity
+    header = bytes(4) + b"lcms\x02\x10\0\0mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28)
+    header += struct.pack(">3i", 63190, 65536, 54061) + bytes(48)
+    table, data, begin = struct.pack(">I", len(tags)), b"", 132 + 12 * len(tags)
+    for name, tag in tags.items():
+        table += name + struct.pack(">2I", begin + len(data), len(tag))
+        data += tag
+    profile = header + table + data
+    return struct.pack(">I", len(profile)) + profile[4:]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_colour_profile_is_converted_to_srgb(mode, tmp_path):
+    ramp = np.linspace(0, 255, 18).round().astype(np.uint8)
+    picture = Image.fromarray(np.repeat(ramp[np.newaxis, :, np.newaxis], 3, axis=2)).convert(mode)
+    converted = read_picture(saved(tmp_path, picture, icc_profile=linear_profile()))
+    light = ramp / 255
+    srgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)  # IEC 61966-2-1
+    assert np.abs(converted - 255 * srgb[:, np.newaxis]).max() < 1.5
+    assert np.abs(srgb * 255 - ramp).max() > 50
+
+
+@pytest.mark.parametrize("profile", [b"no profile", linear_profile()[:200], linear_profile()[:128]])
+def test_a_damaged_colour_profile_is_ignored(profile, tmp_path, pixels):
+    path = saved(tmp_path, Image.fromarray(pixels), icc_profile=profile)
+    assert np.array_equal(read_picture(path), pixels)
+
+
+def test_of_an_animation_the_first_picture_is_taken(tmp_path):
+    first, second = (Image.new("RGB", (4, 3), colour) for colour in ("#ff0000", "#0000ff"))
+    path = saved(tmp_path, first, "moving.gif", save_all=True, append_images=[second])
+    with Image.open(path) as animation:
+        assert animation.n_frames == 2
+    assert read_picture(path)[0, 0].tolist() == [255, 0, 0]
+
+
+# Resizing --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "side", "expected"),
+    [
+        ((30, 40), 20, "longest", (15, 20)),
+        ((40, 30), 20, "longest", (20, 15)),
+        ((30, 40), 15, "shortest", (15, 20)),
+        ((40, 30), 15, "shortest", (20, 15)),
+        ((30, 40), 80, "longest", (60, 80)),
+        ((30, 40), 90, "shortest", (90, 120)),
+        ((30, 40), 40, "longest", (30, 40)),
+        ((1, 1000), 10, "longest", (1, 10)),  # never less than one pixel
+        ((7, 7), 3, "shortest", (3, 3)),
+    ],
+)
+def test_the_side_named_gets_the_size_and_proportions_are_kept(shape, size, side, expected):
+    assert size_to_fit(shape, size, side) == expected
+    assert read_picture(np.zeros((*shape, 3)), size, side).shape == (*expected, 3)
+
+
+def test_an_unknown_side_is_refused_by_name():
+    assert "'width'" in sentence(read_picture, np.zeros((4, 4, 3)), 2, "width")
+
+
+@pytest.mark.parametrize("height, width", [(5, 7), (40, 36), (20, 3)])
+def test_a_constant_picture_stays_constant(height, width):
+    picture = resize(np.full((10, 12, 3), 99.5, np.float32), height, width)
+    assert picture.shape == (height, width, 3)
+    assert np.abs(picture - 99.5).max() < 1e-3
+
+
+def test_a_picture_of_the_right_size_is_not_touched(pixels):
+    picture = read_picture(pixels)
+    assert np.array_equal(resize(picture, *picture.shape[:2]), pixels)
+
+
+@pytest.mark.parametrize("scale", [0.5, 2])
+def test_ramps_keep_their_slopes_and_channels_their_places(scale):
+    def ramps(height, width, slope):
+        y, x = np.mgrid[:height, :width] + 0.5  # pixels' centres
+        return np.stack([slope * x, 2 * slope * y, 100 + 0 * x], axis=2)
+
+    height, width = int(40 * scale), int(48 * scale)
+    resized = resize(ramps(40, 48, 2.0).astype(np.float32), height, width)
+    edge = int(4 * max(scale, 1))  # where the filter's window is cut off, a ramp bends
+    inside = np.s_[edge:-edge, edge:-edge]
+    # Lanczos's filter bends a ramp by up to 0.08 levels; off by a tenth of a pixel would be 0.1 and more.
+    assert np.abs(resized - ramps(height, width, 2.0 / scale))[inside].max() < 0.09
+
+
+def test_a_filter_that_overshoots_stays_within_0_to_255():
+    step = np.zeros((16, 16, 3), np.float32)
+    step[:, 8:] = 255
+    free = np.asarray(Image.fromarray(step[:, :, 0]).resize((40, 40), Image.Resampling.LANCZOS))
+    assert free.min() < -1 and free.max() > 256
+    picture = resize(step, 40, 40)
+    assert picture.min() == 0 and picture.max() == 255
+
+
+def test_resizing_does_not_round_to_whole_levels(pixels):
+    picture = read_picture(pixels, 5)
+    assert np.abs(picture - picture.round()).max() > 0.1
+
+
+# Writing ---------------------------------------------------------------------------------------------
+
+
+def test_levels_are_rounded_to_the_nearest_and_cut_off():
+    values = np.array([-1e9, -0.6, 0.4, 0.6, 127.49, 127.51, 254.6, 255.4, 1e9])
+    assert to_uint8(values).tolist() == [0, 0, 0, 1, 127, 128, 255, 255, 255]
+    assert to_uint8(values).dtype == np.uint8
+
+
+@pytest.mark.parametrize("ending", ["png", "PNG", "tif", "bmp"])
+def test_what_is_written_is_read_back_exactly(ending, tmp_path, pixels):
+    path = tmp_path / f"picture.{ending}"
+    write_picture(path, pixels.astype(np.float32) + 0.3)
+    with Image.open(path) as picture:
+        assert np.array_equal(np.asarray(picture), pixels)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "jpeg", "JPG"])
+def test_jpeg_is_written_in_high_quality(ending, tmp_path, smooth):
+    path = tmp_path / f"picture.{ending}"
+    write_picture(str(path), smooth)
+    with Image.open(path) as picture:
+        assert picture.format == "JPEG"
+        assert np.abs(np.asarray(picture, float) - smooth).max() <= 5
+
+
+def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path, pixels):
+    path = tmp_path / "old.png"
+    path.write_bytes(b"precious")
+    assert "old.png" in sentence(write_picture, path, pixels)
+    assert path.read_bytes() == b"precious"
+    write_picture(path, pixels, overwrite=True)
+    assert np.array_equal(read_picture(path), pixels)
+
+
+@pytest.mark.parametrize("existed", [True, False])
+@pytest.mark.parametrize(
+    ("failure", "becomes"), [(OSError("no space left"), MinistyleError), (KeyboardInterrupt(), KeyboardInterrupt)]
+)
+def test_a_write_that_fails_midway_leaves_no_trace(existed, failure, becomes, tmp_path, pixels, monkeypatch):
+    def fail_midway(picture, file, **options):
+        file.write(b"half a picture")
+        file.flush()
+        assert len(list(tmp_path.iterdir())) == 1 + existed  # else the test would show nothing
+        raise failure
+
+    path = tmp_path / "out.png"
+    if existed:
+        path.write_bytes(b"precious")
+    monkeypatch.setattr(Image.Image, "save", fail_midway)
+    with pytest.raises(becomes):
+        write_picture(path, pixels, overwrite=True)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == (
+        {"out.png": b"precious"} if existed else {}
+    )
+
+
+def test_the_old_file_is_there_until_the_new_one_is_complete(tmp_path, pixels, monkeypatch):
+    path = tmp_path / "out.png"
+    path.write_bytes(b"precious")
+    seen = []
+
+    def replace(source, target, original=os.replace):
+        with Image.open(source) as complete:
+            seen.append((np.array_equal(np.asarray(complete), pixels), path.read_bytes()))
+        original(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    write_picture(path, pixels, overwrite=True)
+    assert seen == [(True, b"precious")]
+    assert [file.name for file in tmp_path.iterdir()] == ["out.png"]
+
+
+@pytest.mark.parametrize("mask, mode", [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_written_file_has_the_permissions_that_the_umask_allows(mask, mode, tmp_path, pixels):
+    before = os.umask(mask)
+    try:
+        write_picture(tmp_path / "out.png", pixels)
+    finally:
+        after = os.umask(before)
+    assert (tmp_path / "out.png").stat().st_mode & 0o777 == mode
+    assert after == mask
+
+
+@pytest.mark.parametrize("function", [check_output, lambda path: write_picture(path, np.zeros((2, 2, 3)))])
+@pytest.mark.parametrize("name", ["noending", "out.xyz", "out.png.txt", "missing/out.png", "folder.png", ".png"])
+def test_an_impossible_output_is_refused_by_name(function, name, tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    assert name in sentence(function, tmp_path / name)
+    assert [file.name for file in tmp_path.iterdir()] == ["folder.png"]
+
+
+def test_a_folder_is_not_overwritten(tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    assert "folder.png" in sentence(check_output, tmp_path / "folder.png", overwrite=True)
+
+
+def test_checking_an_output_writes_nothing(tmp_path):
+    check_output(tmp_path / "out.png")
+    check_output(str(tmp_path / "out.jpeg"))
+    assert not list(tmp_path.iterdir())
+
+
+# What cannot be read ---------------------------------------------------------------------------------
+
+
+def encoded(picture, format_name):
+    stream = io.BytesIO()
+    picture.save(stream, format_name)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("format_name", "share"), [("PNG", 0.5), ("PNG", 0.9), ("JPEG", 0.5), ("JPEG", 0.9), ("TIFF", 0.5), ("GIF", 0.5)]
+)
+def test_a_truncated_picture_is_refused_by_name(format_name, share, tmp_path, random):
+    data = encoded(Image.fromarray(random.integers(0, 256, (40, 48, 3), dtype=np.uint8)), format_name)
+    path = tmp_path / "broken.picture"
+    path.write_bytes(data)
+    assert read_picture(path).shape == (40, 48, 3)
+    path.write_bytes(data[: int(len(data) * share)])
+    assert "broken.picture" in sentence(read_picture, path)
+
+
+def test_a_damaged_picture_is_refused_by_name(tmp_path, pixels):
+    data = bytearray(encoded(Image.fromarray(pixels), "PNG"))
+    data[data.index(b"IDAT") + 6] ^= 0xFF
+    (tmp_path / "damaged.png").write_bytes(data)
+    assert "damaged.png" in sentence(read_picture, tmp_path / "damaged.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("missing.png", "no picture"),
+        ("folder", "is a folder"),
+        ("empty.png", "is empty"),
+        ("text.jpg", "not a picture"),
+        ("text.jpg/photo.png", "cannot be read"),
+    ],
+)
+def test_what_is_no_picture_is_refused_by_name(name, words, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.jpg").write_text("Starry Night")
+    refusal = sentence(read_picture, tmp_path / name)
+    assert str(tmp_path / name) in refusal and words in refusal
+
+
+def test_a_picture_too_large_to_be_meant_is_refused_by_name(tmp_path, pixels, monkeypatch):
+    path = saved(tmp_path, Image.fromarray(pixels), "bomb.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    refusal = sentence(read_picture, path)
+    assert "bomb.png" in refusal and "too large" in refusal
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((0, 4, 3)), "(0, 4, 3)"),
+        (np.zeros((4, 0, 3)), "(4, 0, 3)"),
+        (np.zeros(5), "(5,)"),
+        (np.zeros((4, 4, 2)), "(4, 4, 2)"),
+        (np.zeros((4, 4, 5)), "(4, 4, 5)"),
+        (np.zeros((3, 4, 4, 3)), "(3, 4, 4, 3)"),
+        (np.full((4, 4, 3), np.nan), "not finite"),
+        (np.full((4, 4, 3), np.inf), "not finite"),
+        (np.zeros((4, 4, 3), bool), "bool"),
+        (np.zeros((4, 4, 3), complex), "complex128"),
+        (np.full((4, 4, 3), "a"), "<U1"),
+    ],
+)
+def test_an_array_that_is_no_picture_is_refused_with_what_is_wrong(array, words):
+    assert words in sentence(read_picture, array)
+
+
+def test_a_pil_image_without_pixels_is_refused():
+    assert "0 x 4" in sentence(read_picture, Image.new("RGB", (0, 4)))

@@ -1,0 +1,186 @@
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+
+from ministyle.errors import MinistyleError
+from ministyle.settings import PRESETS, Settings
+
+FIELDS = dataclasses.fields(Settings)
+WHOLE_NUMBERS = [field.name for field in FIELDS if field.type is int]
+NUMBERS = [field.name for field in FIELDS if field.type is float]
+
+
+def sentence(function, *arguments, **options):
+    """Return what a call is refused with, having checked that it is one line."""
+    with pytest.raises(MinistyleError) as caught:
+        function(*arguments, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("image_size", 15, "15"),
+        ("image_size", -1, "-1"),
+        ("style_size", 15, "15"),
+        ("seed", -1, "-1"),
+        ("iterations", 0, "0"),
+        ("history_size", 0, "0"),
+        ("content_weight", -0.5, "-0.5"),
+        ("style_weight", -1, "-1"),
+        ("tv_weight", -1e-9, "-1e-09"),
+        ("ftol", -1.0, "-1.0"),
+        ("gtol", -1.0, "-1.0"),
+        ("side", "widest", "'widest'"),
+        ("convention", "median", "'median'"),
+        ("pooling", "Max", "'Max'"),
+        ("pooling", None, "None"),
+        ("dtype", "float16", "'float16'"),
+        ("device", "gpu", "'gpu'"),
+        ("weights", 5, "5"),
+        ("style_layer_weights", "equally", "'equally'"),
+    ],
+)
+def test_an_impossible_value_is_refused_and_shown(name, value, shown):
+    refusal = sentence(Settings, **{name: value})
+    assert name in refusal and shown in refusal
+
+
+@pytest.mark.parametrize("name", WHOLE_NUMBERS)
+@pytest.mark.parametrize("value", [True, 100.0, "100", math.nan, (100,)])
+def test_a_whole_number_is_an_int_and_nothing_else(name, value):
+    refusal = sentence(Settings, **{name: value})
+    assert name in refusal and repr(value) in refusal
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, True, "1", None])
+def test_a_number_is_finite_and_no_other_type(name, value):
+    refusal = sentence(Settings, **{name: value})
+    assert name in refusal and str(value) in refusal
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_whole_number_serves_as_a_number(name):
+    assert getattr(Settings(**{name: 3}), name) == 3
+
+
+@pytest.mark.parametrize("name", ["normalised", "bounds"])
+@pytest.mark.parametrize("value", [0, 1, "yes", None])
+def test_a_switch_is_true_or_false(name, value):
+    refusal = sentence(Settings, **{name: value})
+    assert name in refusal and repr(value) in refusal
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("image_size", 16), ("style_size", 16), ("iterations", 1), ("seed", 0), ("tv_weight", 0)]
+)
+def test_the_least_value_allowed_is_allowed(name, least):
+    assert getattr(Settings(**{name: least}), name) == least
+
+
+def test_what_is_none_by_default_may_be_none():
+    settings = Settings(style_size=None, weights=None)
+    assert settings.style_size is None and settings.weights is None
+
+
+def test_the_weight_file_may_be_a_path():
+    assert Settings(weights=Path("vgg.h5")).weights == Path("vgg.h5")
+
+
+# Layers ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["content_layers", "style_layers"])
+class TestLayers:
+    def test_relu_is_a_synonym_of_conv(self, name):
+        layers = ["relu1_1", "conv2_2", "relu3_4", "conv4_2", "relu5_4"]
+        settings = Settings(**{name: layers, "style_layer_weights": "equal"})
+        assert getattr(settings, name) == ("conv1_1", "conv2_2", "conv3_4", "conv4_2", "conv5_4")
+
+    @pytest.mark.parametrize("unknown", ["conv6_1", "conv1_3", "pool1", "CONV1_1", " conv1_1", ""])
+    def test_an_unknown_layer_is_shown(self, name, unknown):
+        assert repr(unknown) in sentence(Settings, **{name: ("conv1_1", unknown)})
+
+    @pytest.mark.parametrize("layers", [(), ("conv1_1", "conv1_1"), ("conv1_1", "relu1_1")])
+    def test_none_at_all_or_one_twice_is_refused(self, name, layers):
+        assert name in sentence(Settings, **{name: layers})
+
+
+@pytest.mark.parametrize("numbers", [(), (1,), (1, 2, 3, 4), (1, 2, 3, 4, 5, 6)])
+def test_there_must_be_one_weight_for_each_style_layer(numbers):
+    refusal = sentence(Settings, style_layer_weights=numbers)
+    assert f"{len(numbers)} numbers" in refusal and "5 style layers" in refusal
+
+
+def test_the_number_of_layer_weights_goes_by_the_layers_chosen():
+    settings = Settings(style_layers=("conv1_1", "conv3_1"), style_layer_weights=(1, 2.5))
+    assert settings.style_layer_weights == (1, 2.5)
+    assert "2 style layers" in sentence(Settings, style_layers=("conv1_1", "conv3_1"), style_layer_weights=(1,) * 5)
+
+
+# The table itself, presets ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_every_setting_says_what_it_is_and_where_its_default_comes_from(field):
+    assert len(field.metadata["help"]) > 5
+    assert len(field.metadata["source"]) > 2
+
+
+def test_settings_cannot_be_changed_afterwards():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().iterations = 5
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_valid_and_says_nothing_that_is_no_setting(preset):
+    settings = Settings.from_preset(preset)
+    assert {name: getattr(settings, name) for name in PRESETS[preset]} == PRESETS[preset]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_change_beats_the_preset_and_leaves_it_alone(preset):
+    before = dict(PRESETS[preset])
+    changed = Settings.from_preset(preset, iterations=7)
+    assert changed == dataclasses.replace(Settings.from_preset(preset), iterations=7)
+    assert PRESETS[preset] == before
+    assert Settings.from_preset(preset).iterations != 7
+
+
+def test_the_default_preset_is_the_defaults():
+    assert Settings.from_preset() == Settings.from_preset("default") == Settings()
+
+
+def test_the_paper_s_preset_says_what_the_paper_says():
+    paper = Settings.from_preset("gatys2015")
+    assert (paper.pooling, paper.init, paper.content_layers) == ("average", "noise", ("conv4_2",))
+    assert paper.style_layers == ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+    assert paper.style_layer_weights == "equal" and paper.normalised
+
+
+def test_an_unknown_preset_is_shown_with_those_there_are():
+    refusal = sentence(Settings.from_preset, "gatys")
+    assert "'gatys'" in refusal
+    assert all(name in refusal for name in PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "meant"),
+    [("iteration", "iterations"), ("imagesize", "image_size"), ("normalized", "normalised"), ("style_layer", "style_")],
+)
+def test_a_misspelt_setting_is_refused_with_a_hint(unknown, meant):
+    refusal = sentence(Settings.from_preset, **{unknown: 1})
+    assert repr(unknown) in refusal and f"did you mean {meant}" in refusal
+
+
+def test_a_setting_like_no_other_is_refused_without_a_hint():
+    refusal = sentence(Settings.from_preset, zzz=1)
+    assert "'zzz'" in refusal and "mean" not in refusal
+
+
+def test_a_change_is_checked_as_well():
+    assert "-3" in sentence(Settings.from_preset, "gatys2015", iterations=-3)

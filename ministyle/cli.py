@@ -145,9 +145,7 @@ def run_weights_import(options):
 def run_weights_normalise(options):
     """Measure the mean activations, for the normalised network, over photographs."""
     source = weights.find_weights(options.weights)
-    target = Path(options.into or source)
-    if not target.is_file():
-        raise MinistyleError(f"--into: there is no weight file '{target}'")
+    target = weights.load_weights(options.into or source).path  # before the work: is it a weight file?
     photographs = [image.read_picture(path, options.image_size) for path in options.photographs]
     means = network.mean_activations(network.load_network(source, device=options.device), photographs)
     circumstances = {
@@ -180,26 +178,26 @@ def run_info(options):
     """Print what a report of a problem should contain."""
     import threadpoolctl
 
-    print(f"ministyle   {__version__}")
-    print(f"Python      {platform.python_version()} on {platform.system()} {platform.machine()}")
-    for package in ("numpy", "scipy", "pillow", "h5py", "threadpoolctl", "tqdm"):
-        print(f"{package:11} {importlib.metadata.version(package)}")
+    print(f"ministyle     {__version__}")
+    print(f"Python        {platform.python_version()} on {platform.system()} {platform.machine()}")
+    for package in ("numpy", "scipy", "pillow", "h5py", "threadpoolctl", "tqdm", "platformdirs"):
+        print(f"{package:13} {importlib.metadata.version(package)}")
     for library in threadpoolctl.threadpool_info():
         if library["user_api"] == "blas":
             details = f"{library['version']}, {library.get('architecture')} kernels, {library['num_threads']} threads"
-            print(f"BLAS        {library['internal_api']} {details}")
+            print(f"BLAS          {library['internal_api']} {details}")
             break
     problem = arrays.gpu_problem()
-    print(f"GPU         {arrays.describe_gpu() if problem is None else 'none: ' + problem}")
-    print(f"device      {arrays.choose_device('auto')}")
+    print(f"GPU           {arrays.describe_gpu() if problem is None else 'none: ' + problem}")
+    print(f"device        {arrays.choose_device('auto')}")
     found = weights.load_weights(options.weights)
     first, *_, last = found.layers
     normalised = "with" if found.mean_activations else "without"
-    print(f"weights     {found.path}")
-    print(f"            {first} to {last}, {found.attributes['dtype']}, {normalised} mean activations")
-    print(f"            SHA-256 {weights.sha256(found.path)}")
-    print(f"            made from {found.attributes['source_file']}, SHA-256 {found.attributes['source_sha256']}")
-    print(f"            {found.attributes['license']}")
+    print(f"weights       {found.path}")
+    print(f"              {first} to {last}, {found.attributes['dtype']}, {normalised} mean activations")
+    print(f"              SHA-256 {weights.sha256(found.path)}")
+    print(f"              made from {found.attributes['source_file']}, SHA-256 {found.attributes['source_sha256']}")
+    print(f"              {found.attributes['license']}")
     return 0
 
 

@@ -104,9 +104,10 @@ def find_weights(path=None):
     """
     for asked, wish in ((path, "weights"), (os.environ.get(ENVIRONMENT_VARIABLE), ENVIRONMENT_VARIABLE)):
         if asked:
-            if not Path(asked).is_file():
+            asked = Path(asked).expanduser()
+            if not asked.is_file():
                 raise MinistyleError(f"{wish}: there is no file '{asked}'")
-            return Path(asked)
+            return asked
     for candidate in (user_path(), shipped_path("weights/vgg19.h5")):
         if candidate.is_file():
             return candidate
@@ -138,7 +139,7 @@ def load_weights(path=None):
     try:
         with h5py.File(path, "r") as file:
             return _read(file, path)
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise MinistyleError(f"weight file '{path}' cannot be read: {error}") from error
 
 
@@ -155,6 +156,8 @@ def _read(file, path):
             layers[name] = group["kernel"][...].astype(np.float32), group["bias"][...].astype(np.float32)
         if "mean_activation" in group:
             means[name] = group["mean_activation"][...]
+    if not layers:
+        raise MinistyleError(f"weight file '{path}' holds no layers")
     return Weights(
         layers=layers,
         mean_activations=means,
@@ -186,7 +189,7 @@ def import_weights(source, output=None, *, dtype="float16", overwrite=False, ver
         By default `weights/vgg19.h5` of the checkout for float16, the user's data folder for float32.
     dtype : {"float16", "float32"}
         float16 keeps conv1_1 to conv5_1, which is all that the paper uses, in 23 MB, with weights off by
-        2e-4 relative; float32 keeps all 16 convolutions exactly, in about 74 MB.
+        2e-4 relative; float32 keeps all 16 convolutions exactly, in 72 MB.
     overwrite : bool
         Replace an existing file.
     verify : bool
@@ -213,8 +216,10 @@ def import_weights(source, output=None, *, dtype="float16", overwrite=False, ver
     output = Path(output) if output else _default_output(dtype)
     if output.exists() and not overwrite:
         raise MinistyleError(f"'{output}' exists; name another file with -o or add --overwrite")
-    means = _known_mean_activations()
-    output.parent.mkdir(parents=True, exist_ok=True)
+    if output.exists() and output.samefile(source):
+        raise MinistyleError(f"'{output}' is the file to be imported; name another one with -o")
+    # The means belong to the Oxford network, whatever precision its weights are stored in.
+    means = _known_mean_activations() if digest == KERAS_SHA256 else ({}, {})
     with _new_file(output) as file:
         file.attrs.update(_DESCRIPTION)
         file.attrs.update(source_file=source.name, source_sha256=digest, dtype=dtype, layers=list(layers))
@@ -237,7 +242,7 @@ def store_mean_activations(path, means, circumstances):
     """
     import h5py
 
-    path = Path(path)
+    path = load_weights(path).path  # nothing but a weight file is replaced
     with _new_file(path) as file:
         with h5py.File(path, "r") as old:
             outdated = _circumstances(old.attrs)
@@ -272,8 +277,10 @@ def _read_keras(path):
                 if match:
                     arrays = [array[...] for array in file[group_name].values()]
                     bias, kernel = sorted(arrays, key=lambda array: array.ndim)
+                    if kernel.shape[:2] != (3, 3) or kernel.shape[3:] != bias.shape:
+                        raise ValueError(f"{group_name} is no 3 x 3 convolution")
                     layers["conv{}_{}".format(*match.groups())] = kernel, bias
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise MinistyleError(f"'{path}' cannot be read as Keras's VGG-19 file: {error}") from error
     if not layers:
         raise MinistyleError(f"'{path}' holds no convolutions named as in Keras's VGG-19 file")
@@ -281,10 +288,7 @@ def _read_keras(path):
 
 
 def _known_mean_activations():
-    """Return the mean activations kept in the project's own file, and the circumstances of their measurement.
-
-    They belong to the Oxford network, whatever precision its weights are stored in.
-    """
+    """Return the mean activations kept in the project's own file, and the circumstances of their measurement."""
     shipped = shipped_path("weights/vgg19.h5")
     if not shipped.is_file():
         return {}, {}
@@ -313,12 +317,17 @@ def _new_file(path):
     """Open a new HDF5 file that takes the place of `path` once it is complete, and only then."""
     import h5py
 
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".h5.part")
-    os.close(handle)
+    temporary = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".h5.part")
+        os.close(handle)
         with h5py.File(temporary, "w") as file:
             yield file
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
+    except OSError as error:
+        raise MinistyleError(f"'{path}' cannot be written: {error.strerror or error}") from error
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)

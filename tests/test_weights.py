@@ -217,6 +217,11 @@ def test_import_replaces_an_existing_file_only_when_told_to(keras_file, tmp_path
     assert list(load_weights(made).layers) == SHIPPED_LAYERS
 
 
+def test_a_file_made_can_be_read_by_other_users(keras_file, tmp_path):
+    made = import_weights(keras_file, tmp_path / "made.h5", verify=False)
+    assert made.stat().st_mode & 0o444 == 0o444
+
+
 def test_import_refuses_an_unknown_dtype_by_showing_it(keras_file, tmp_path):
     with pytest.raises(MinistyleError, match="'float64'"):
         import_weights(keras_file, tmp_path / "made.h5", dtype="float64", verify=False)

@@ -7,8 +7,10 @@ and exit status 2; a run that had to stop early, or a gradient that is wrong, wi
 import argparse
 import dataclasses
 import importlib.metadata
+import os
 import platform
 import sys
+import tempfile
 from pathlib import Path
 
 from . import __version__, arrays, gradcheck, image, network, weights
@@ -23,6 +25,9 @@ DEMO_SETTINGS = {"image_size": 256, "iterations": 60}  # about a minute on two c
 
 def main(arguments=None):
     """Run the command and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a file name must not break a terminal without its letters
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -33,7 +38,12 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("ministyle: interrupted", file=sys.stderr)
         return 130
-    print(f"ministyle: {sentence}", file=sys.stderr)
+    except BrokenPipeError:  # as in `... | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:  # a name too long, a full disk
+        sentence = f"{error.filename or 'output'}: {error.strerror}"
+    print(f"ministyle: {' '.join(sentence.split())}", file=sys.stderr)
     return 2
 
 
@@ -42,10 +52,13 @@ def main(arguments=None):
 
 def run_transfer(options):
     """Repaint a photograph: the commands `transfer` and `demo`."""
-    output = options.output or Path(f"{Path(options.content).stem}-{Path(options.style).stem}.png")
-    image.check_output(output, options.overwrite)
     changes = {name: value for name, value in vars(options).items() if name in _setting_names()}
     settings = Settings.from_preset(options.preset, **changes)
+    output = options.output or Path(f"{Path(options.content).stem}-{Path(options.style).stem}.png")
+    image.check_output(output, options.overwrite)
+    for picture in (options.content, options.style, settings.init):
+        if output.exists() and Path(picture).exists() and output.samefile(picture):
+            raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
     if options.verbose:
         print(f"weights: {weights.find_weights(settings.weights)}")
     with _Progress(settings.iterations, output, options) as progress:
@@ -65,11 +78,16 @@ def run_demo(options):
 
 
 def _write_result(output, pixels, overwrite):
-    """Write the finished picture; where a file has appeared in its place meanwhile, under the next free name."""
+    """Write the finished picture; where that has become impossible meanwhile, elsewhere rather than not at all."""
     free, number = output, 1
     while free.exists() and not overwrite:
         free, number = output.with_stem(f"{output.stem}-{number}"), number + 1
-    image.write_picture(free, pixels, overwrite)
+    try:
+        image.write_picture(free, pixels, overwrite)
+    except MinistyleError as error:
+        print(f"ministyle: {error}", file=sys.stderr)
+        free = Path(tempfile.mkdtemp(prefix="ministyle-")) / output.name
+        image.write_picture(free, pixels)
     return free
 
 
@@ -78,17 +96,17 @@ def _report(result):
     first, last = result.history[0], result.history[-1]
     print(result.message)
     print(f"{last.iteration} iterations, {last.evaluations} evaluations, {last.seconds:.1f} s")
-    print(f"{'loss':10} {first.loss:10.4g} -> {last.loss:10.4g}")
+    print(f"{'loss':17} {first.loss:10.4g} -> {last.loss:10.4g}")
     before, after = _by_kind(first.terms), _by_kind(last.terms)
     for kind in before:
-        print(f"  {kind:8} {before[kind]:10.4g} -> {after[kind]:10.4g}")
+        print(f"  {kind:15} {before[kind]:10.4g} -> {after[kind]:10.4g}")
 
 
 def _by_kind(terms):
-    """Add up terms such as "style conv1_1" by their first word."""
+    """Add up the layers' terms: "style conv1_1" and "style conv2_1" to "style"."""
     sums = {}
     for name, value in terms.items():
-        kind = name.split()[0]
+        kind = name.split(" conv")[0]
         sums[kind] = sums.get(kind, 0.0) + value
     return sums
 
@@ -108,7 +126,8 @@ class _Progress:
             for iteration in range(self.options.save_every, self.iterations + 1, self.options.save_every):
                 image.check_output(self._intermediate(iteration), self.options.overwrite)
         # disable=None: no moving line where nobody looks, as in a log file
-        self.bar = tqdm(total=self.iterations, disable=True if self.options.quiet else None, unit="it")
+        disable = True if self.options.quiet or sys.stderr is None else None
+        self.bar = tqdm(total=self.iterations, disable=disable, unit="it")
         return self
 
     def __exit__(self, *_):
@@ -118,12 +137,29 @@ class _Progress:
         """Show where the optimisation stands; called after every iteration."""
         self.bar.set_postfix_str(f"loss {step.loss:.4g}, {step.evaluations} evaluations")
         self.bar.update(step.iteration - self.bar.n)
-        print_every, save_every = self.options.print_every, self.options.save_every
-        if print_every and step.iteration % print_every == 0:
-            terms = "  ".join(f"{name} {value:.4g}" for name, value in step.terms.items())
+        if self._due(step, self.options.print_every):
+            self._print(step)
+        if step.iteration and self._due(step, self.options.save_every):
+            self._save(step, pixels)
+
+    @staticmethod
+    def _due(step, every):
+        return bool(every) and step.iteration % every == 0
+
+    def _print(self, step):
+        """Print the terms of the loss; once nobody reads them any more, no further."""
+        terms = "  ".join(f"{name} {value:.4g}" for name, value in step.terms.items())
+        try:
             self.bar.write(f"iteration {step.iteration}: loss {step.loss:.6g}  {terms}")
-        if save_every and step.iteration and step.iteration % save_every == 0:
+        except OSError:
+            self.options.print_every = None
+
+    def _save(self, step, pixels):
+        """Save the picture as it is now; that this fails is no reason to end the run."""
+        try:
             image.write_picture(self._intermediate(step.iteration), pixels, self.options.overwrite)
+        except MinistyleError as error:
+            print(f"ministyle: {error}", file=sys.stderr)
 
     def _intermediate(self, iteration):
         digits = len(str(self.iterations))
@@ -145,7 +181,7 @@ def run_weights_import(options):
 def run_weights_normalise(options):
     """Measure the mean activations, for the normalised network, over photographs."""
     source = weights.find_weights(options.weights)
-    target = weights.load_weights(options.into or source).path  # before the work: is it a weight file?
+    target = weights.load_weights(options.into).path  # before the work: is it a weight file?
     photographs = [image.read_picture(path, options.image_size) for path in options.photographs]
     means = network.mean_activations(network.load_network(source, device=options.device), photographs)
     circumstances = {
@@ -160,11 +196,12 @@ def run_weights_normalise(options):
 
 def run_gradcheck(options):
     """Print the table of gradient checks."""
-    checks = []
-    print(f"{'gradient':{GRADIENT_WIDTH}}  method     error    allowed")
-    for check in gradcheck.check_gradients(
+    to_do = gradcheck.check_gradients(
         options.weights, size=options.size, directions=options.directions, seed=options.seed, device=options.device
-    ):
+    )
+    print(f"{'gradient':{GRADIENT_WIDTH}}  method     error    allowed")
+    checks = []
+    for check in to_do:
         checks.append(check)
         verdict = "ok" if check.passed else "WRONG"
         numbers = f"{check.error:.1e}  {check.tolerance:.0e}"
@@ -194,10 +231,11 @@ def run_info(options):
     first, *_, last = found.layers
     normalised = "with" if found.mean_activations else "without"
     print(f"weights       {found.path}")
-    print(f"              {first} to {last}, {found.attributes['dtype']}, {normalised} mean activations")
+    print(f"              {first} to {last}, {found.attributes.get('dtype')}, {normalised} mean activations")
     print(f"              SHA-256 {weights.sha256(found.path)}")
-    print(f"              made from {found.attributes['source_file']}, SHA-256 {found.attributes['source_sha256']}")
-    print(f"              {found.attributes['license']}")
+    source, digest = (found.attributes.get(name) for name in ("source_file", "source_sha256"))
+    print(f"              made from {source}, SHA-256 {digest}")
+    print(f"              {found.attributes.get('license')}")
     return 0
 
 
@@ -220,10 +258,10 @@ def _parser():
     command = _command(commands, "transfer", run_transfer, "repaint a photograph in the style of a painting")
     command.add_argument("content", help="the photograph")
     command.add_argument("style", help="the painting")
-    _add_run_flags(command)
+    _add_run_flags(command, output="CONTENT-STYLE.png", defaults={})
 
     command = _command(commands, "demo", run_demo, "repaint the project's photograph, in about a minute")
-    _add_run_flags(command)
+    _add_run_flags(command, output="ministyle-demo.png", defaults=DEMO_SETTINGS)
     command.set_defaults(output=Path("ministyle-demo.png"), **DEMO_SETTINGS)
 
     command = _command(commands, "gradcheck", run_gradcheck, "check all gradients against finite differences")
@@ -248,9 +286,12 @@ def _command(commands, name, run, summary):
     return command
 
 
-def _add_run_flags(command):
-    """Add the flags of a run: those of the command itself, and one for every setting."""
-    command.add_argument("-o", "--output", type=Path, help="picture to write (default: CONTENT-STYLE.png)")
+def _add_run_flags(command, output, defaults):
+    """Add the flags of a run: those of the command itself, and one for every setting.
+
+    `output` and `defaults` are what the help calls the default where it is the command's own.
+    """
+    command.add_argument("-o", "--output", type=Path, help=f"picture to write (default: {output})")
     command.add_argument("--overwrite", action="store_true", help="replace an existing picture")
     command.add_argument("--preset", choices=PRESETS, default="default", help="defaults to begin with")
     command.add_argument(
@@ -261,14 +302,16 @@ def _add_run_flags(command):
     command.add_argument("-v", "--verbose", action="store_true", help="say which weights are used")
     group = command.add_argument_group("settings", "Defaults are those of the default preset.")
     for setting in dataclasses.fields(Settings):
-        _add_setting(group, setting)
+        _add_setting(group, setting, defaults.get(setting.name))
 
 
-def _add_setting(group, setting):
-    """Add one setting's flag; without the flag, the preset decides."""
+def _add_setting(group, setting, own_default):
+    """Add one setting's flag; without the flag, the command's own default counts, or else the preset's."""
     default = ",".join(setting.default) if isinstance(setting.default, tuple) else setting.default
     text = setting.metadata["help"]
-    if default is not None:
+    if own_default is not None:
+        text += f" (default: {own_default})"
+    elif default is not None:
         text += f" (default: {default}; {setting.metadata['source']})"
     flag = "--" + setting.name.replace("_", "-")
     if setting.type is bool:
@@ -300,7 +343,7 @@ def _add_weights_commands(actions):
     command = _command(actions, "normalise", run_weights_normalise, "measure the mean activations over photographs")
     command.add_argument("photographs", nargs="+", metavar="PHOTOGRAPH")
     command.add_argument("--image-size", type=_count, default=384, help="longest side in pixels (default: 384)")
-    command.add_argument("--into", help="weight file to store them in (default: that of --weights)")
+    command.add_argument("--into", required=True, help="weight file to store them in, in place of those it has")
     _add_weights_and_device(command)
 
 
@@ -322,7 +365,7 @@ def _count(text):
 
 def _names(text):
     """Parse names separated by commas."""
-    return tuple(name for name in text.split(",") if name)
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _layer_weights(text):

@@ -87,6 +87,8 @@ def check_gradients(weights=None, *, size=32, directions=3, seed=0, device="cpu"
         raise MinistyleError(f"size (={size}) must be at least 16, or conv5_1 has no positions")
     if directions < 1:
         raise MinistyleError(f"directions (={directions}) must be at least 1")
+    if seed < 0:
+        raise MinistyleError(f"seed (={seed}) must be at least 0")
     network = load_network(weights, dtype="float64", device=device)
     sampler = _Sampler(np.random.default_rng(seed), network.device, directions)
     return itertools.chain(

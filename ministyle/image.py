@@ -8,6 +8,7 @@ CMYK pictures, colour profiles, 16 bits.
 import io
 import os
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,17 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from .errors import MinistyleError
 
 SIDES = ("longest", "shortest")
+FORMATS = {  # what can be written, by the file name's ending
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jfif": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+    ".ppm": "PPM",
+}
 _SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
@@ -43,9 +55,11 @@ def read_picture(source, size=None, side="longest"):  # -> (H, W, 3)
     if isinstance(source, np.ndarray):
         pixels = _from_array(source)
     elif isinstance(source, Image.Image):
-        pixels = _from_pil(source, "the picture")
-    else:
+        pixels = _decode(source, "the picture")
+    elif isinstance(source, str | os.PathLike):
         pixels = _from_file(Path(source))
+    else:
+        raise MinistyleError(f"a picture must be a path, a PIL image or an array, got {type(source).__name__}")
     if size is not None:
         pixels = resize(pixels, *size_to_fit(pixels.shape[:2], size, side))
     return pixels
@@ -55,6 +69,8 @@ def size_to_fit(shape, size, side="longest"):
     """Return (height, width) with the given side `size` pixels long and the proportions of `shape`."""
     if side not in SIDES:
         raise MinistyleError(f"side (={side!r}) must be one of {', '.join(SIDES)}")
+    if size < 1:
+        raise MinistyleError(f"size (={size}) must be at least 1 pixel")
     reference = max(shape) if side == "longest" else min(shape)
     height, width = (max(1, round(length * size / reference)) for length in shape)
     return height, width
@@ -88,16 +104,17 @@ def check_output(path, overwrite=False):
         names no format that can be written.
     """
     path = Path(path)
-    Image.init()
-    format_name = Image.registered_extensions().get(path.suffix.lower())
-    if format_name not in Image.SAVE:
-        raise MinistyleError(f"output '{path}' must end in .png, .jpg or another picture format's ending")
-    if path.is_dir():
-        raise MinistyleError(f"output '{path}' is a folder; name a file in it")
-    if path.exists() and not overwrite:
-        raise MinistyleError(f"output '{path}' exists; choose another name or add --overwrite")
-    if not path.parent.is_dir():
-        raise MinistyleError(f"output '{path}' cannot be written: there is no folder '{path.parent}'")
+    if path.suffix.lower() not in FORMATS:
+        raise MinistyleError(f"output '{path}' must end in {', '.join(FORMATS)}")
+    try:
+        if path.is_dir():
+            raise MinistyleError(f"output '{path}' is a folder; name a file in it")
+        if path.exists() and not overwrite:
+            raise MinistyleError(f"output '{path}' exists; choose another name or add --overwrite")
+        if not path.parent.is_dir():
+            raise MinistyleError(f"output '{path}' cannot be written: there is no folder '{path.parent}'")
+    except OSError as error:  # a name too long, for instance
+        raise MinistyleError(f"output '{path}' cannot be written: {error.strerror}") from None
     if not os.access(path.parent, os.W_OK):
         raise MinistyleError(f"output '{path}' cannot be written: no permission to write in '{path.parent}'")
 
@@ -115,13 +132,16 @@ def write_picture(path, pixels, overwrite=False):
     """
     path = Path(path)
     check_output(path, overwrite)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or not np.isfinite(pixels).all():
+        raise MinistyleError(f"output '{path}' cannot be written: not a picture (H, W, 3) of finite numbers")
     picture = Image.fromarray(to_uint8(pixels))
-    options = {"quality": 95, "subsampling": 0} if path.suffix.lower() in (".jpg", ".jpeg") else {}
+    format_name = FORMATS[path.suffix.lower()]
+    options = {"quality": 95, "subsampling": 0} if format_name == "JPEG" else {}
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=path.suffix, delete=False) as file:
             temporary = Path(file.name)
-            picture.save(file, format=Image.registered_extensions()[path.suffix.lower()], **options)
+            picture.save(file, format=format_name, **options)
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     except (OSError, ValueError) as error:
@@ -146,19 +166,30 @@ def _from_file(path):
         raise MinistyleError(f"there is no picture '{path}'") from None
     except IsADirectoryError:
         raise MinistyleError(f"'{path}' is a folder, not a picture") from None
-    except OSError as error:
-        raise MinistyleError(f"picture '{path}' cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte in it
+        raise MinistyleError(f"picture '{path}' cannot be read: {error}") from None
     if not data:
         raise MinistyleError(f"picture '{path}' is empty (0 bytes)")
     try:
-        with Image.open(io.BytesIO(data)) as picture:
-            return _from_pil(picture, f"picture '{path}'")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but not yet refused
+            picture = Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
         raise MinistyleError(f"'{path}' is not a picture that can be read (PNG, JPEG, TIFF, ...)") from None
     except Image.DecompressionBombError as error:
         raise MinistyleError(f"picture '{path}' is too large: {error}") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise MinistyleError(f"picture '{path}' is damaged: {error}") from None
+    with picture:
+        return _decode(picture, f"picture '{path}'")
+
+
+def _decode(picture, name):
+    """Turn a PIL image, whose file may prove to be damaged only now, into (H, W, 3) float32."""
+    try:
+        return _from_pil(picture, name)
+    except MinistyleError:
+        raise
+    except Exception as error:  # decoders fail in ways of their own: OSError, SyntaxError, RuntimeError, ...
+        raise MinistyleError(f"{name} is damaged: {error}") from None
 
 
 def _from_pil(picture, name):
@@ -167,23 +198,21 @@ def _from_pil(picture, name):
         raise MinistyleError(f"{name} is empty: {picture.width} x {picture.height} pixels")
     picture = ImageOps.exif_transpose(picture)
     if picture.mode in _SIXTEEN_BIT_MODES:
-        levels = np.asarray(picture, dtype=np.float32) / 257  # 65535 / 255
-        return _from_array(levels)
+        return _from_array(np.asarray(picture, dtype=np.float32) / 257, name)  # 65535 / 255
     if picture.mode == "F":
-        return _from_array(np.asarray(picture))
-    picture = _to_srgb(picture)
-    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+        return _from_array(np.asarray(picture), name)
+    profile = picture.info.get("icc_profile")
+    if picture.mode in ("P", "PA", "LA", "La", "RGBa") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture)
+    if profile and picture.mode in ("RGB", "RGBA", "L", "CMYK"):
+        picture = _to_srgb(picture, profile)
+    if picture.mode == "RGBA":
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     return np.asarray(picture.convert("RGB"), dtype=np.float32)
 
 
-def _to_srgb(picture):
-    """Convert a picture with a colour profile to sRGB; one with a damaged profile stays as it is."""
-    profile = picture.info.get("icc_profile")
-    if not profile or picture.mode not in ("RGB", "RGBA", "L", "CMYK"):
-        return picture
+def _to_srgb(picture, profile):
+    """Convert a picture from its colour profile to sRGB; one with a damaged profile stays as it is."""
     output_mode = picture.mode if picture.mode == "RGBA" else "RGB"
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -192,20 +221,19 @@ def _to_srgb(picture):
         return picture
 
 
-def _from_array(array):
-    """Turn an array of 1, 3 or 4 channels, 0 to 255, into (H, W, 3) float32."""
-    pixels = np.asarray(array)
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, np.newaxis]
+def _from_array(array, name="the picture"):
+    """Turn an array of 1, 3 or 4 channels into (H, W, 3) float32, 0 to 255."""
+    pixels = array[:, :, np.newaxis] if array.ndim == 2 else array
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4):
-        raise MinistyleError(f"a picture's array must be (H, W, 3), got shape {array.shape}")
+        raise MinistyleError(f"{name} must be an array (H, W, 3), got shape {array.shape}")
     if 0 in pixels.shape:
-        raise MinistyleError(f"the picture is empty: its array has shape {array.shape}")
+        raise MinistyleError(f"{name} is empty: its array has shape {array.shape}")
     if pixels.dtype.kind not in "uif":
-        raise MinistyleError(f"a picture's array must hold numbers 0 to 255, got data type {pixels.dtype}")
+        raise MinistyleError(f"{name} must hold numbers 0 to 255, got data type {pixels.dtype}")
     pixels = pixels.astype(np.float32)
     if not np.isfinite(pixels).all():
-        raise MinistyleError("the picture holds numbers that are not finite (nan or infinity)")
+        raise MinistyleError(f"{name} holds numbers that are not finite (nan or infinity)")
+    pixels = pixels.clip(0, 255)
     if pixels.shape[2] == 4:
         opacity = pixels[:, :, 3:] / 255
         pixels = pixels[:, :, :3] * opacity + 255 * (1 - opacity)

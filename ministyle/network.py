@@ -61,6 +61,8 @@ def load_network(weights=None, *, pooling="average", normalised=False, dtype="fl
     device = arrays.choose_device(device)
     if not isinstance(weights, Weights):
         weights = load_weights(weights)
+    if tuple(weights.layers) != LAYERS[: len(weights.layers)]:
+        raise MinistyleError(f"weight file '{weights.path}' must hold VGG-19's layers from conv1_1 on without a gap")
     parameters = normalise(weights, dtype) if normalised else weights.layers
     on_device = {
         name: tuple(arrays.to_device(array, device, dtype) for array in kernel_and_bias)
@@ -177,7 +179,7 @@ class Network:
             height, width, _ = pixels.shape
             raise MinistyleError(
                 f"a picture of {width} x {height} pixels is too small for {max(taps)}: each side must have "
-                f"at least {2**pools}"
+                f"at least {2**pools}; try a larger --image-size or --style-size"
             )
 
 

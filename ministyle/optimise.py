@@ -131,7 +131,7 @@ def minimise(objective, start, *, iterations, bounds=None, history_size=10, ftol
         )
     except _NotFiniteError:
         message = (
-            f"stopped: the loss became {problem.loss} at evaluation {problem.evaluations}; "
+            f"stopped: loss (={problem.loss:.4g}) or gradient not finite at evaluation {problem.evaluations}; "
             f"this is the picture after iteration {len(history) - 1}"
         )
         return Outcome(good.reshape(shape), history, message, completed=False)

@@ -5,8 +5,12 @@ The command's flags and help are made from this table.
 
 import dataclasses
 import difflib
+import math
+import numbers
+import os
+import sys
 from dataclasses import dataclass, field
-from pathlib import Path
+from types import MappingProxyType
 
 from .arrays import DEVICES
 from .errors import MinistyleError
@@ -15,8 +19,10 @@ from .losses import CONVENTIONS
 from .network import DTYPES, POOLING, layer_name
 from .objective import CONTENT_LAYERS, STYLE_LAYER_WEIGHTS, STYLE_LAYERS
 
+MAXIMUM_SIZE = 65500  # pixels: what a JPEG file can hold
 
-def _setting(default, help, source, choices=None, minimum=None):
+
+def _setting(default, help, source, choices=None, minimum=None, maximum=math.inf):
     """Declare a field of `Settings`.
 
     Parameters
@@ -25,9 +31,10 @@ def _setting(default, help, source, choices=None, minimum=None):
     help : str, what it is, with units
     source : str, where the default comes from
     choices : collection of str, optional, all that is allowed
-    minimum : number, optional, the least that is allowed
+    minimum, maximum : number, optional, the least and the most that are allowed
     """
-    metadata = {"help": help, "source": source, "choices": choices and tuple(choices), "minimum": minimum}
+    choices = choices and tuple(choices)
+    metadata = {"help": help, "source": source, "choices": choices, "minimum": minimum, "maximum": maximum}
     return field(default=default, metadata=metadata)
 
 
@@ -42,11 +49,19 @@ class Settings:
     """
 
     image_size: int = _setting(
-        384, "length of the picture's side in pixels", "ours: a few minutes on two cores", minimum=16
+        384,
+        "length of the picture's side in pixels",
+        "ours: a few minutes on two cores",
+        minimum=16,
+        maximum=MAXIMUM_SIZE,
     )
     side: str = _setting("longest", "which side --image-size and --style-size measure", "ours", SIDES)
     style_size: int = _setting(
-        None, "the same of the style picture; by default as --image-size", "the authors' code", minimum=16
+        None,
+        "the same of the style picture; by default as --image-size",
+        "the authors' code",
+        minimum=16,
+        maximum=MAXIMUM_SIZE,
     )
     init: str = _setting(
         "content", "start from 'noise', 'content', 'style' or a picture file", "ours; the paper starts from noise"
@@ -72,7 +87,7 @@ class Settings:
     bounds: bool = _setting(
         False, "keep pixels within 0 to 255 while optimising, not only when saving", "the authors' code"
     )
-    history_size: int = _setting(10, "steps that L-BFGS remembers", "SciPy", minimum=1)
+    history_size: int = _setting(10, "steps that L-BFGS remembers", "SciPy", minimum=1, maximum=1000)
     ftol: float = _setting(0.0, "stop when the loss falls by less than this, relatively", "ours", minimum=0)
     gtol: float = _setting(0.0, "stop when no gradient exceeds this", "ours", minimum=0)
     weights: str = _setting(None, "weight file; by default the one that 'info' shows", "ours")
@@ -84,19 +99,8 @@ class Settings:
         for setting in dataclasses.fields(self):
             _check(setting, getattr(self, setting.name))
         for name in ("content_layers", "style_layers"):
-            layers = tuple(layer_name(layer) for layer in getattr(self, name))
-            if not layers or len(set(layers)) < len(layers):
-                raise MinistyleError(f"{name} (={','.join(layers)!r}) must name at least one layer, and none twice")
-            object.__setattr__(self, name, layers)
-        weights = self.style_layer_weights
-        if isinstance(weights, str) and weights not in STYLE_LAYER_WEIGHTS:
-            raise MinistyleError(
-                f"style_layer_weights (={weights!r}) must be {' or '.join(STYLE_LAYER_WEIGHTS)} or numbers"
-            )
-        if not isinstance(weights, str) and len(weights) != len(self.style_layers):
-            raise MinistyleError(
-                f"style_layer_weights has {len(weights)} numbers for {len(self.style_layers)} style layers"
-            )
+            object.__setattr__(self, name, _layers(name, getattr(self, name)))
+        object.__setattr__(self, "style_layer_weights", _layer_weights(self.style_layer_weights, self.style_layers))
 
     @classmethod
     def from_preset(cls, preset="default", **changes):
@@ -119,26 +123,57 @@ class Settings:
 
 
 def _check(setting, value):
-    """Check one value against its field's choices, minimum and type."""
-    name, choices, minimum = setting.name, setting.metadata["choices"], setting.metadata["minimum"]
+    """Check one value against its field's choices, type and limits."""
+    name, choices = setting.name, setting.metadata["choices"]
     if value is None and setting.default is None:
         return
     if choices is not None and value not in choices:
         raise MinistyleError(f"{name} (={value!r}) must be one of {', '.join(choices)}")
     if setting.type in (int, float):
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if not whole and not (setting.type is float and isinstance(value, float)):
-            kind = "a whole number" if setting.type is int else "a number"
-            raise MinistyleError(f"{name} (={value!r}) must be {kind}")
-        if not minimum <= value < float("inf"):  # written so that nan is refused, too
-            raise MinistyleError(f"{name} (={value}) must be a finite number of at least {minimum}")
+        _check_number(name, value, setting.type, setting.metadata["minimum"], setting.metadata["maximum"])
     if setting.type is bool and not isinstance(value, bool):
         raise MinistyleError(f"{name} (={value!r}) must be True or False")
-    if name == "weights" and not isinstance(value, str | Path):
+    if name == "weights" and not isinstance(value, str | os.PathLike):
         raise MinistyleError(f"{name} (={value!r}) must be a path")
+    if name == "init" and (value is None or isinstance(value, numbers.Number)):
+        raise MinistyleError(f"{name} (={value!r}) must be 'noise', 'content', 'style' or a picture")
 
 
-PRESETS = {
+def _check_number(name, value, kind, minimum, maximum=math.inf):
+    """Refuse what is no number, no finite one, or outside its limits; `kind` is int or float."""
+    allowed = numbers.Integral if kind is int else numbers.Real
+    if not isinstance(value, allowed) or isinstance(value, bool):
+        raise MinistyleError(f"{name} (={value!r}) must be a {'whole ' if kind is int else ''}number")
+    if not minimum <= value <= min(maximum, sys.float_info.max):  # written so that nan is refused, too
+        limits = f"at least {minimum}" if maximum == math.inf else f"from {minimum} to {maximum}"
+        raise MinistyleError(f"{name} (={value}) must be {limits}" + (" and finite" if kind is float else ""))
+
+
+def _layers(name, value):
+    """Return layers' names as a tuple of the paper's names; a single name counts as one layer."""
+    names = (value,) if isinstance(value, str) else value
+    if not isinstance(names, tuple | list) or not all(isinstance(layer, str) for layer in names):
+        raise MinistyleError(f"{name} (={value!r}) must be names of layers")
+    layers = tuple(layer_name(layer) for layer in names)
+    if not layers or len(set(layers)) < len(layers):
+        raise MinistyleError(f"{name} (={','.join(layers)!r}) must name at least one layer, and none twice")
+    return layers
+
+
+def _layer_weights(value, style_layers):
+    """Return the style layers' weights as the name of a rule or a tuple of numbers, one for each layer."""
+    if isinstance(value, str) and value in STYLE_LAYER_WEIGHTS:
+        return value
+    if isinstance(value, str) or not isinstance(value, tuple | list):
+        raise MinistyleError(f"style_layer_weights (={value!r}) must be {' or '.join(STYLE_LAYER_WEIGHTS)} or numbers")
+    for weight in value:
+        _check_number("style_layer_weights", weight, float, 0)
+    if len(value) != len(style_layers):
+        raise MinistyleError(f"style_layer_weights has {len(value)} numbers for {len(style_layers)} style layers")
+    return tuple(value)
+
+
+_PRESETS = {
     # The picture one wants at once; docs/deviations.md says what it was chosen from.
     "default": {},
     # The paper: white noise, average pooling, the normalised network, every style layer counting the same. The
@@ -167,3 +202,4 @@ PRESETS = {
         "history_size": 100,
     },
 }
+PRESETS = MappingProxyType({name: MappingProxyType(changes) for name, changes in _PRESETS.items()})

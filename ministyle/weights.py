@@ -140,12 +140,12 @@ def load_weights(path=None):
         with h5py.File(path, "r") as file:
             return _read(file, path)
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise MinistyleError(f"weight file '{path}' cannot be read: {error}") from error
+        raise MinistyleError(f"weight file '{path}' cannot be read: {error.args[0]}") from error
 
 
 def _read(file, path):
     attributes = dict(file.attrs)
-    if attributes.get("format") != FORMAT:
+    if str(attributes.get("format")) != FORMAT:
         raise MinistyleError(
             f"'{path}' is not a ministyle weight file; turn a published one into such a file with "
             f"'python -m ministyle weights import {path}'"
@@ -156,8 +156,7 @@ def _read(file, path):
             layers[name] = group["kernel"][...].astype(np.float32), group["bias"][...].astype(np.float32)
         if "mean_activation" in group:
             means[name] = group["mean_activation"][...]
-    if not layers:
-        raise MinistyleError(f"weight file '{path}' holds no layers")
+    _check_shapes(layers, path)
     return Weights(
         layers=layers,
         mean_activations=means,
@@ -167,6 +166,17 @@ def _read(file, path):
         path=Path(path),
         attributes=attributes,
     )
+
+
+def _check_shapes(layers, path):
+    """Make sure that each layer's kernel reads the channels that the layer before it writes."""
+    if not layers:
+        raise MinistyleError(f"weight file '{path}' holds no layers")
+    channels = 3
+    for name, (kernel, bias) in layers.items():
+        if kernel.shape != (3, 3, channels, bias.size):
+            raise MinistyleError(f"weight file '{path}': kernel of {name} has shape {kernel.shape}, which does not fit")
+        channels = bias.size
 
 
 def sha256(path):

@@ -30,7 +30,9 @@ def main(arguments=None):
             stream.reconfigure(errors="backslashreplace")  # a file name must not break a terminal without its letters
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        status = options.run(options)
+        sys.stdout.flush()  # here, where a closed pipe is noticed
+        return status
     except MinistyleError as error:
         sentence = str(error)
     except MemoryError:
@@ -228,10 +230,10 @@ def run_info(options):
     print(f"GPU           {arrays.describe_gpu() if problem is None else 'none: ' + problem}")
     print(f"device        {arrays.choose_device('auto')}")
     found = weights.load_weights(options.weights)
-    first, *_, last = found.layers
+    layers = list(found.layers)
     normalised = "with" if found.mean_activations else "without"
     print(f"weights       {found.path}")
-    print(f"              {first} to {last}, {found.attributes.get('dtype')}, {normalised} mean activations")
+    print(f"              {layers[0]} to {layers[-1]}, {found.attributes.get('dtype')}, {normalised} mean activations")
     print(f"              SHA-256 {weights.sha256(found.path)}")
     source, digest = (found.attributes.get(name) for name in ("source_file", "source_sha256"))
     print(f"              made from {source}, SHA-256 {digest}")

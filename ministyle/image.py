@@ -106,15 +106,19 @@ def check_output(path, overwrite=False):
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise MinistyleError(f"output '{path}' must end in {', '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise MinistyleError(f"output '{path}' cannot be written: there is no folder '{path.parent}'")
     try:
-        if path.is_dir():
-            raise MinistyleError(f"output '{path}' is a folder; name a file in it")
-        if path.exists() and not overwrite:
-            raise MinistyleError(f"output '{path}' exists; choose another name or add --overwrite")
-        if not path.parent.is_dir():
-            raise MinistyleError(f"output '{path}' cannot be written: there is no folder '{path.parent}'")
+        path.stat()
+    except FileNotFoundError:
+        pass
     except OSError as error:  # a name too long, for instance
         raise MinistyleError(f"output '{path}' cannot be written: {error.strerror}") from None
+    else:
+        if path.is_dir():
+            raise MinistyleError(f"output '{path}' is a folder; name a file in it")
+        if not overwrite:
+            raise MinistyleError(f"output '{path}' exists; choose another name or add --overwrite")
     if not os.access(path.parent, os.W_OK):
         raise MinistyleError(f"output '{path}' cannot be written: no permission to write in '{path.parent}'")
 

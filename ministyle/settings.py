@@ -68,22 +68,22 @@ class Settings:
     )
     seed: int = _setting(0, "of the noise", "ours", minimum=0)
     iterations: int = _setting(200, "steps of the solver", "ours: the loss hardly falls any more", minimum=1)
-    content_weight: float = _setting(1.0, "alpha of equation 7", "the authors' later code", minimum=0)
-    style_weight: float = _setting(1e3, "beta of equation 7", "the authors' later code", minimum=0)
+    content_weight: float = _setting(1.0, "alpha of equation 7", "ours", minimum=0)
+    style_weight: float = _setting(30.0, "beta of equation 7: more of it, more style", "ours", minimum=0)
     tv_weight: float = _setting(0.0, "weight of the total variation", "the paper has none", minimum=0)
     content_layers: tuple = _setting(CONTENT_LAYERS, "layers whose activations are kept", "the paper, figure 2")
     style_layers: tuple = _setting(STYLE_LAYERS, "layers whose Gram matrices are matched", "the paper, figure 2")
     style_layer_weights: str | tuple = _setting(
-        "inverse-square",
+        "equal",
         "w_l of equation 5: 'equal' (1 / number of layers), 'inverse-square' (1 / N^2 for N filters) or a number "
         "for each style layer",
-        "the authors' later code",
+        "the paper",
     )
     convention: str = _setting(
         "mean", "losses as in the authors' code ('mean') or the paper's equations ('literal')", "ours", CONVENTIONS
     )
     pooling: str = _setting("average", "how the network shrinks its feature maps", "the paper, Methods", POOLING)
-    normalised: bool = _setting(False, "rescale every filter to a mean activation of 1", "the authors' later code")
+    normalised: bool = _setting(True, "rescale every filter to a mean activation of 1", "the authors' code")
     bounds: bool = _setting(
         False, "keep pixels within 0 to 255 while optimising, not only when saving", "the authors' code"
     )
@@ -144,7 +144,7 @@ def _check_number(name, value, kind, minimum, maximum=math.inf):
     allowed = numbers.Integral if kind is int else numbers.Real
     if not isinstance(value, allowed) or isinstance(value, bool):
         raise MinistyleError(f"{name} (={value!r}) must be a {'whole ' if kind is int else ''}number")
-    if not minimum <= value <= min(maximum, sys.float_info.max):  # written so that nan is refused, too
+    if value > sys.float_info.max or not minimum <= float(value) <= min(maximum, sys.float_info.max):  # nan fails, too
         limits = f"at least {minimum}" if maximum == math.inf else f"from {minimum} to {maximum}"
         raise MinistyleError(f"{name} (={value}) must be {limits}" + (" and finite" if kind is float else ""))
 
@@ -176,17 +176,17 @@ def _layer_weights(value, style_layers):
 _PRESETS = {
     # The picture one wants at once; docs/deviations.md says what it was chosen from.
     "default": {},
-    # The paper: white noise, average pooling, the normalised network, every style layer counting the same. The
-    # captions' alpha/beta belong to other units and far longer runs; docs/deviations.md has the comparison.
+    # The paper: white noise, average pooling, every style layer counting the same; and the normalised network, to which
+    # its captions' alpha/beta belong. Those are for far longer runs, see docs/deviations.md.
     "gatys2015": {
         "normalised": True,
         "pooling": "average",
         "init": "noise",
-        "content_weight": 1e8,
-        "style_weight": 1e9,
+        "content_weight": 1.0,
+        "style_weight": 10.0,
         "style_layer_weights": "equal",
         "image_size": 256,
-        "iterations": 300,
+        "iterations": 280,
     },
     # The authors' PyTorch notebook of 2017, setting by setting; PyTorch's L-BFGS there keeps 100 steps.
     "gatys-pytorch": {

@@ -10,7 +10,7 @@ from .objective import Objective
 from .optimise import BOUNDS, minimise
 from .settings import Settings
 
-NOISE_MEAN, NOISE_DEVIATION = 127.5, 25.0  # levels; ours, as the paper says no more than "white noise"
+NOISE_MEAN, NOISE_DEVIATION = 127.5, 60.0  # levels; ours, as the paper says no more than "white noise"
 
 
 @dataclass(frozen=True)

@@ -139,8 +139,10 @@ def load_weights(path=None):
     try:
         with h5py.File(path, "r") as file:
             return _read(file, path)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise MinistyleError(f"weight file '{path}' cannot be read: {error.args[0]}") from error
+    except KeyError as error:
+        raise MinistyleError(f"weight file '{path}' cannot be read: {error.args[0]}") from error  # else in quotes
+    except (OSError, TypeError, ValueError) as error:
+        raise MinistyleError(f"weight file '{path}' cannot be read: {error}") from error
 
 
 def _read(file, path):

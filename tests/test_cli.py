@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import hashlib
 import io
 import math
@@ -6,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from itertools import islice
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from ministyle.weights import KERAS_SHA256, shipped_path
 SMALL = ("--image-size", "32")  # the photograph becomes 32 x 24: conv5_1 still has positions
 TRANSFER = ("transfer", "photo.png", "painting.png", *SMALL)
 SHIPPED = shipped_path("weights/vgg19.h5")
+TOO_LONG = "a" * 300  # file systems allow a name 255 bytes
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +68,7 @@ def requests(monkeypatch):
     def transfer(content, style, *, preset, on_step, **settings):
         notes.append({"content": content, "style": style, "preset": preset, **settings})
         pixels = np.full((24, 32, 3), (255.0, 0.0, 0.0))
-        terms = {"content conv4_2": 5.0, "style conv1_1": 2.0, "style conv2_1": 1.0}
+        terms = {"content conv4_2": 4.0, "style conv1_1": 2.0, "style conv2_1": 1.0, "total variation": 1.0}
         steps = [Step(i, i + 1, 8 / 2**i, {name: term / 2**i for name, term in terms.items()}, 0.0) for i in range(3)]
         for step in steps:
             on_step(step, pixels - 100 + step.iteration)
@@ -81,11 +84,26 @@ def no_work(monkeypatch):
     monkeypatch.setattr(cli, "transfer", lambda *_, **__: pytest.fail("the work began"))
 
 
-def from_the_shell(*arguments):
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Return a function that has something happen as soon as `transfer` has begun."""
+    work = cli.transfer
+
+    def meanwhile(happen):
+        def transfer(*arguments, **options):
+            happen()
+            return work(*arguments, **options)
+
+        monkeypatch.setattr(cli, "transfer", transfer)
+
+    return meanwhile
+
+
+def from_the_shell(*arguments, stdout=subprocess.PIPE):
     """Run a command in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(Path(ministyle.__file__).parents[1])}
     command = [sys.executable, "-m", "ministyle", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment, check=False)
 
 
 def pixels_of(path):
@@ -133,8 +151,9 @@ def test_the_terms_of_a_kind_are_added_up(requests, run):
     lines = [line.split() for line in out.splitlines()]
     assert out.splitlines()[0] == "the solver's own words"
     assert ["loss", "8", "->", "2"] in lines
-    assert ["content", "5", "->", "1.25"] in lines
+    assert ["content", "4", "->", "1"] in lines
     assert ["style", "3", "->", "0.75"] in lines
+    assert ["total", "variation", "1", "->", "0.25"] in lines
 
 
 def test_without_a_name_the_output_is_called_after_both_pictures(requests, run):
@@ -163,21 +182,57 @@ def test_an_existing_picture_is_replaced_when_told_so(requests, run):
     assert pixels_of("old.png").shape == (24, 32, 3)
 
 
-def test_a_file_that_appears_during_the_work_is_kept_and_so_is_the_picture(requests, run, monkeypatch):
-    work = cli.transfer
+@pytest.mark.parametrize("output", ["out.xbm", "missing/out.png", f"{TOO_LONG}.png", "photo.png"])
+def test_an_impossible_output_is_refused_before_any_work(output, no_work, run):
+    assert run(*TRANSFER, "--overwrite", "-o", output)[0] == 2
 
-    def meanwhile(*arguments, **options):
+
+def test_a_file_that_appears_during_the_work_is_kept_and_so_is_the_picture(requests, meanwhile, run):
+    def files_appear():
         Path("out.png").write_bytes(b"precious")
         Path("out-1.png").write_bytes(b"precious, too")
-        return work(*arguments, **options)
 
-    monkeypatch.setattr(cli, "transfer", meanwhile)
+    meanwhile(files_appear)
     status, out, _ = run(*TRANSFER, "-o", "out.png")
     assert status == 0
     assert Path("out.png").read_bytes() == b"precious"
     assert Path("out-1.png").read_bytes() == b"precious, too"
     assert "picture: out-2.png" in out
     assert pixels_of("out-2.png").shape == (24, 32, 3)
+
+
+def test_a_picture_that_can_no_longer_be_written_lands_in_a_temporary_folder(
+    requests, meanwhile, folder, run, monkeypatch
+):
+    Path("sub").mkdir()
+    Path("temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "temporary"))
+    meanwhile(lambda: shutil.rmtree("sub"))
+    status, out, err = run(*TRANSFER, "-o", "sub/out.png")
+    (written,) = Path("temporary").glob("*/*")
+    assert status == 0
+    assert err.startswith("ministyle: output 'sub/out.png' cannot be written") and err.count("\n") == 1
+    assert written.name == "out.png" and pixels_of(written)[0, 0].tolist() == [255, 0, 0]
+    assert f"picture: {folder / written} (32 x 24)" in out
+
+
+def test_a_numbered_picture_that_cannot_be_written_does_not_end_the_run(requests, meanwhile, run):
+    meanwhile(lambda: Path("out-1.png").mkdir())
+    status, out, err = run(*TRANSFER, "--iterations", "2", "--save-every", "1", "-o", "out.png")
+    assert status == 0 and "picture: out.png" in out
+    assert "'out-1.png'" in err and err.count("\n") == 1
+    assert Path("out-2.png").is_file() and Path("out.png").is_file()
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_closed_pipe_does_not_cost_the_picture(unbuffered, monkeypatch):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    reading, writing = os.pipe()
+    os.close(reading)  # as `| head` does once it has seen enough
+    done = from_the_shell(*TRANSFER, "--iterations", "2", "--print-every", "1", "-o", "out.png", stdout=writing)
+    os.close(writing)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert pixels_of("out.png").shape == (24, 32, 3)
 
 
 def test_save_every_writes_numbered_pictures(folder, run):
@@ -195,7 +250,7 @@ def test_print_every_prints_the_loss_and_its_terms(requests, run):
     _, out, _ = run(*TRANSFER, "--print-every", "2")
     lines = [line for line in out.splitlines() if line.startswith("iteration ")]
     assert [line.split(":")[0] for line in lines] == ["iteration 0", "iteration 2"]
-    assert "loss 2 " in lines[1] and "content conv4_2 1.25" in lines[1] and "style conv2_1 0.25" in lines[1]
+    assert "loss 2 " in lines[1] and "content conv4_2 1 " in lines[1] and "style conv2_1 0.25" in lines[1]
 
 
 def test_the_solver_s_terms_add_up_to_the_loss_printed(run):
@@ -337,6 +392,15 @@ def test_the_help_gives_every_setting_s_meaning_and_default(run, monkeypatch):
     assert "(default: 384;" in out and "(default: conv1_1,conv2_1,conv3_1,conv4_1,conv5_1;" in out
 
 
+def test_the_help_of_the_demo_gives_its_own_defaults(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+    _, out, _ = run("demo", "--help")
+    assert "(default: ministyle-demo.png)" in out and "CONTENT-STYLE.png" not in out
+    meanings = {field.name: field.metadata["help"] for field in dataclasses.fields(Settings)}
+    for name, value in cli.DEMO_SETTINGS.items():
+        assert f"{meanings[name]} (default: {value})" in out
+
+
 def test_the_version_is_the_package_s(run):
     assert run("--version") == (0, f"ministyle {ministyle.__version__}\n", "")
 
@@ -352,6 +416,8 @@ def not_ours():
 BAD_RUNS = {
     "photograph missing": (("transfer", "missing.png", "painting.png"), "'missing.png'"),
     "painting missing": (("transfer", "photo.png", "missing.png"), "'missing.png'"),
+    "name of two lines": (("transfer", "no\nsuch.png", "painting.png"), "'no such.png'"),
+    "name too long": (("transfer", "photo.png", TOO_LONG, "-o", "out.png"), "cannot be read"),
     "folder": (("transfer", "photo.png", "sub"), "'sub' is a folder"),
     "text": (("transfer", "text.jpg", "painting.png"), "'text.jpg' is not a picture"),
     "empty": (("transfer", "photo.png", "empty.png"), "'empty.png' is empty"),
@@ -363,6 +429,8 @@ BAD_RUNS = {
     "no layer": ((*TRANSFER, "--content-layers", ""), "content_layers"),
     "weights too few": ((*TRANSFER, "--style-layer-weights", "1,2"), "2 numbers for 5 style layers"),
     "weights no numbers": ((*TRANSFER, "--style-layer-weights", "1,x"), "'1,x'"),
+    "weights negative": ((*TRANSFER, "--style-layer-weights", "1,2,3,4,-5"), "style_layer_weights (=-5.0)"),
+    "weights nan": ((*TRANSFER, "--style-layer-weights", "1,2,3,4,nan"), "style_layer_weights (=nan)"),
     "nan": ((*TRANSFER, "--content-weight", "nan"), "content_weight (=nan)"),
     "infinity": ((*TRANSFER, "--style-weight", "inf"), "style_weight (=inf)"),
     "overflow": ((*TRANSFER, "--style-weight", "1e308"), "not finite"),
@@ -370,6 +438,8 @@ BAD_RUNS = {
     "no number": ((*TRANSFER, "--style-weight", "much"), "'much'"),
     "no iterations": ((*TRANSFER, "--iterations", "0"), "iterations (=0)"),
     "too small": (("transfer", "photo.png", "painting.png", "--image-size", "1"), "image_size (=1)"),
+    "too large": ((*TRANSFER, "--image-size", "100000000000"), "image_size (=100000000000)"),
+    "history too long": ((*TRANSFER, "--history-size", "1000000000"), "history_size (=1000000000)"),
     "no whole number": ((*TRANSFER, "--iterations", "1.5"), "'1.5'"),
     "no choice": ((*TRANSFER, "--pooling", "median"), "'median'"),
     "preset unknown": ((*TRANSFER, "--preset", "mine"), "'mine'"),
@@ -382,6 +452,7 @@ BAD_RUNS = {
     "every -1": ((*TRANSFER, "--print-every", "-1"), "'-1'"),
     "every word": ((*TRANSFER, "--print-every", "often"), "'often'"),
     "weight file missing": ((*TRANSFER, "--weights", "missing.h5"), "'missing.h5'"),
+    "weight file's name too long": ((*TRANSFER, "--weights", f"{TOO_LONG}.h5"), f"{TOO_LONG}.h5"),
     "weight file no HDF5": ((*TRANSFER, "--weights", "text.jpg"), "'text.jpg' cannot be read"),
     "weight file not ours": ((*TRANSFER, "--weights", "other.h5"), "'other.h5' is not a ministyle weight file"),
     "start missing": ((*TRANSFER, "--init", "missing.png"), "'missing.png'"),
@@ -389,10 +460,23 @@ BAD_RUNS = {
     "output folder missing": ((*TRANSFER, "-o", "missing/out.png"), "no folder 'missing'"),
     "output a folder": ((*TRANSFER, "-o", "sub.png"), "'sub.png' is a folder"),
     "output without ending": ((*TRANSFER, "-o", "picture"), "'picture' must end in"),
+    "output of another kind": ((*TRANSFER, "-o", "out.xbm"), "'out.xbm' must end in"),
+    "output's name too long": ((*TRANSFER, "-o", f"{TOO_LONG}.png"), "cannot be written"),
+    "numbered output's name too long": (
+        (*TRANSFER, "--iterations", "1", "--save-every", "1", "-o", "a" * 250 + ".png"),
+        "a-1.png' cannot be written",
+    ),
+    "output the photograph": ((*TRANSFER, "--overwrite", "-o", "photo.png"), "one of the input pictures"),
+    "output the painting": ((*TRANSFER, "--overwrite", "-o", "sub/../painting.png"), "one of the input pictures"),
+    "output the start": (
+        (*TRANSFER, "--init", "thin.png", "--overwrite", "-o", "thin.png"),
+        "one of the input pictures",
+    ),
     "no CuPy": ((*TRANSFER, "--device", "cuda"), "CuPy is not installed"),
     "device unknown": ((*TRANSFER, "--device", "tpu"), "'tpu'"),
     "gradcheck too small": (("gradcheck", "--size", "8"), "size (=8)"),
     "gradcheck no directions": (("gradcheck", "--directions", "0"), "directions (=0)"),
+    "gradcheck seed negative": (("gradcheck", "--seed", "-1"), "seed (=-1)"),
     "gradcheck no CuPy": (("gradcheck", "--device", "cuda"), "CuPy is not installed"),
     "info weights missing": (("info", "--weights", "missing.h5"), "'missing.h5'"),
     "no action": (("weights",), "ACTION"),
@@ -425,7 +509,7 @@ def test_bad_input_ends_with_one_sentence_status_2_and_no_file(case, folder, run
     assert err.startswith("ministyle: ") and err.endswith("\n") and err.count("\n") == 1
     assert words in err
     assert contents(folder) == before
-    assert out == "" or arguments[0] in ("info", "gradcheck")  # which begin with what is sure
+    assert out == "" or arguments[0] == "info"  # which begins with what is sure
 
 
 def test_a_lack_of_memory_is_said_in_one_sentence(run, monkeypatch):
@@ -436,6 +520,21 @@ def test_a_lack_of_memory_is_said_in_one_sentence(run, monkeypatch):
     status, out, err = run(*TRANSFER)
     assert (status, out) == (2, "")
     assert "memory" in err and "--image-size" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENAMETOOLONG, "File name too long", "long.h5"), "long.h5: File name too long"),
+        (OSError(errno.ENOSPC, "No space left on device"), "output: No space left on device"),
+    ],
+)
+def test_what_the_system_refuses_is_said_in_one_sentence(error, said, run, monkeypatch):
+    def refused(*_, **__):
+        raise error
+
+    monkeypatch.setattr(cli, "transfer", refused)
+    assert run(*TRANSFER) == (2, "", f"ministyle: {said}\n")
 
 
 def test_an_error_of_the_program_itself_is_not_hushed_up(run, monkeypatch):
@@ -465,7 +564,12 @@ def interrupted(pixels):
 
 @pytest.mark.parametrize(
     ("trouble", "message"),
-    [(infinite_loss, "inf"), (infinite_gradient, "stopped"), (not_a_number, "nan"), (interrupted, "interrupted")],
+    [
+        (infinite_loss, "loss (=inf)"),
+        (infinite_gradient, "loss (=1) or gradient not finite"),
+        (not_a_number, "loss (=nan)"),
+        (interrupted, "interrupted"),
+    ],
 )
 def test_a_run_that_breaks_off_still_writes_its_last_good_picture(trouble, message, run, monkeypatch):
     evaluate = Objective.__call__

@@ -237,7 +237,7 @@ def test_the_step_stays_inside_the_linear_region(network64, random):
     assert step == STEP or any((masks(t) != here).any() for t in (-4, 4))
 
 
-@pytest.mark.parametrize("settings", [{"size": 15}, {"directions": 0}])
+@pytest.mark.parametrize("settings", [{"size": 15}, {"directions": 0}, {"seed": -1}])
 def test_impossible_checks_are_refused(weights, settings):
     with pytest.raises(MinistyleError, match="must be at least"):
         check_gradients(weights, **settings)

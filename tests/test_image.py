@@ -1,6 +1,7 @@
 import io
 import os
 import struct
+import warnings
 
 import numpy as np
 import pytest
@@ -72,6 +73,10 @@ def test_what_is_read_does_not_share_memory_with_its_source():
 
 def test_fractions_of_a_level_in_an_array_are_kept():
     assert read_picture(np.full((2, 2, 3), 12.25))[0, 0].tolist() == [12.25] * 3
+
+
+def test_levels_of_an_array_outside_0_to_255_are_cut_off():
+    assert read_picture(np.array([[-5.0, 12.25, 300.0]]))[0, :, 0].tolist() == [0, 12.25, 255]
 
 
 # The EXIF standard's own words: which side of the scene the stored row 0 and the stored column 0 are.
@@ -153,7 +158,11 @@ def test_a_grey_array_gets_three_equal_channels(shape):
         ("CMYK", (0, 0, 0, 255), (0, 0, 0), "tif"),
         ("I;16", 65535, (255, 255, 255), "png"),
         ("I;16", 100 * 257, (100, 100, 100), "png"),
+        ("I", 100 * 257, (100, 100, 100), "tif"),
+        ("I", 2**31 - 1, (255, 255, 255), "tif"),  # what lies outside 0 to 255 is cut off
         ("F", 12.25, (12.25, 12.25, 12.25), "tif"),
+        ("F", 300.0, (255, 255, 255), "tif"),
+        ("F", -5.0, (0, 0, 0), "tif"),
     ],
 )
 def test_other_kinds_of_pixels_become_rgb(mode, colour, expected, ending, tmp_path):
@@ -199,10 +208,10 @@ def linear_profile():
     return struct.pack(">I", len(profile)) + profile[4:]
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
 def test_a_colour_profile_is_converted_to_srgb(mode, tmp_path):
     ramp = np.linspace(0, 255, 18).round().astype(np.uint8)
-    picture = Image.fromarray(np.repeat(ramp[np.newaxis, :, np.newaxis], 3, axis=2)).convert(mode)
+    picture = Image.fromarray(ramp[np.newaxis]).convert(mode)
     converted = read_picture(saved(tmp_path, picture, icc_profile=linear_profile()))
     light = ramp / 255
     srgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)  # IEC 61966-2-1
@@ -248,6 +257,11 @@ def test_the_side_named_gets_the_size_and_proportions_are_kept(shape, size, side
 
 def test_an_unknown_side_is_refused_by_name():
     assert "'width'" in sentence(read_picture, np.zeros((4, 4, 3)), 2, "width")
+
+
+@pytest.mark.parametrize("size", [0, -5])
+def test_a_size_below_one_pixel_is_refused_and_shown(size):
+    assert f"size (={size})" in sentence(read_picture, np.zeros((4, 4, 3)), size)
 
 
 @pytest.mark.parametrize("height, width", [(5, 7), (40, 36), (20, 3)])
@@ -299,7 +313,7 @@ def test_levels_are_rounded_to_the_nearest_and_cut_off():
     assert to_uint8(values).dtype == np.uint8
 
 
-@pytest.mark.parametrize("ending", ["png", "PNG", "tif", "bmp"])
+@pytest.mark.parametrize("ending", ["png", "PNG", "tif", "tiff", "bmp", "ppm"])
 def test_what_is_written_is_read_back_exactly(ending, tmp_path, pixels):
     path = tmp_path / f"picture.{ending}"
     write_picture(path, pixels.astype(np.float32) + 0.3)
@@ -307,7 +321,7 @@ def test_what_is_written_is_read_back_exactly(ending, tmp_path, pixels):
         assert np.array_equal(np.asarray(picture), pixels)
 
 
-@pytest.mark.parametrize("ending", ["jpg", "jpeg", "JPG"])
+@pytest.mark.parametrize("ending", ["jpg", "jpeg", "JPG", "jfif"])
 def test_jpeg_is_written_in_high_quality(ending, tmp_path, smooth):
     path = tmp_path / f"picture.{ending}"
     write_picture(str(path), smooth)
@@ -375,11 +389,23 @@ def test_a_written_file_has_the_permissions_that_the_umask_allows(mask, mode, tm
 
 
 @pytest.mark.parametrize("function", [check_output, lambda path: write_picture(path, np.zeros((2, 2, 3)))])
-@pytest.mark.parametrize("name", ["noending", "out.xyz", "out.png.txt", "missing/out.png", "folder.png", ".png"])
+@pytest.mark.parametrize(
+    "name",
+    ["noending", "out.xyz", "out.png.txt", "missing/out.png", "folder.png", ".png"]
+    + [f"out.{ending}" for ending in ("xbm", "palm", "hdf", "grib", "wmf", "msp")],  # formats, but not for this picture
+)
 def test_an_impossible_output_is_refused_by_name(function, name, tmp_path):
     (tmp_path / "folder.png").mkdir()
     assert name in sentence(function, tmp_path / name)
     assert [file.name for file in tmp_path.iterdir()] == ["folder.png"]
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.full((2, 2, 3), np.nan), np.full((2, 2, 3), np.inf), np.zeros((2, 2, 7)), np.zeros((2, 2))]
+)
+def test_an_array_that_is_no_picture_is_not_written(pixels, tmp_path):
+    assert "out.png" in sentence(write_picture, tmp_path / "out.png", pixels)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_is_not_overwritten(tmp_path):
@@ -414,11 +440,26 @@ def test_a_truncated_picture_is_refused_by_name(format_name, share, tmp_path, ra
     assert "broken.picture" in sentence(read_picture, path)
 
 
-def test_a_damaged_picture_is_refused_by_name(tmp_path, pixels):
-    data = bytearray(encoded(Image.fromarray(pixels), "PNG"))
-    data[data.index(b"IDAT") + 6] ^= 0xFF
-    (tmp_path / "damaged.png").write_bytes(data)
-    assert "damaged.png" in sentence(read_picture, tmp_path / "damaged.png")
+def test_a_truncated_pil_image_is_refused(random):
+    data = encoded(Image.fromarray(random.integers(0, 256, (40, 48, 3), dtype=np.uint8)), "PNG")
+    assert "damaged" in sentence(read_picture, Image.open(io.BytesIO(data[: len(data) // 2])))
+
+
+Image.init()  # Pillow finds out what it can write
+NO_AVIF = pytest.mark.skipif("AVIF" not in Image.SAVE, reason="Pillow was built without AVIF")
+
+
+@pytest.mark.parametrize(
+    ("format_name", "before_pixels"), [("PNG", b"IDAT"), pytest.param("AVIF", b"mdat", marks=NO_AVIF)]
+)
+def test_a_damaged_picture_is_refused_by_name(format_name, before_pixels, tmp_path, pixels):
+    data = bytearray(encoded(Image.fromarray(pixels), format_name))
+    begin = data.index(before_pixels) + len(before_pixels)
+    data[begin:] = bytes(len(data) - begin)
+    path = tmp_path / "broken.picture"
+    path.write_bytes(data)
+    refusal = sentence(read_picture, path)
+    assert "broken.picture" in refusal and "damaged" in refusal
 
 
 @pytest.mark.parametrize(
@@ -429,12 +470,15 @@ def test_a_damaged_picture_is_refused_by_name(tmp_path, pixels):
         ("empty.png", "is empty"),
         ("text.jpg", "not a picture"),
         ("text.jpg/photo.png", "cannot be read"),
+        ("zero\0byte.png", "cannot be read"),
+        ("nan.tif", "not finite"),
     ],
 )
 def test_what_is_no_picture_is_refused_by_name(name, words, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "empty.png").touch()
     (tmp_path / "text.jpg").write_text("Starry Night")
+    saved(tmp_path, Image.new("F", (3, 2), np.nan), "nan.tif")
     refusal = sentence(read_picture, tmp_path / name)
     assert str(tmp_path / name) in refusal and words in refusal
 
@@ -444,6 +488,21 @@ def test_a_picture_too_large_to_be_meant_is_refused_by_name(tmp_path, pixels, mo
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     refusal = sentence(read_picture, path)
     assert "bomb.png" in refusal and "too large" in refusal
+
+
+def test_a_large_photograph_is_read_without_a_warning(tmp_path, pixels, monkeypatch):
+    path = saved(tmp_path, Image.fromarray(pixels))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)  # Pillow warns above this and refuses above twice this
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.array_equal(read_picture(path), pixels)
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"), [(None, "NoneType"), (5, "int"), ([[[1, 2, 3]]], "list"), (b"photo.png", "bytes")]
+)
+def test_what_is_no_source_of_a_picture_is_refused_by_its_type(source, kind):
+    assert kind in sentence(read_picture, source)
 
 
 @pytest.mark.parametrize(

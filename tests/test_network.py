@@ -150,6 +150,12 @@ def test_relu_names_are_synonyms(network64, random):
     assert layer_name("relu5_4") == "conv5_4"
 
 
+def test_a_weight_file_with_a_gap_is_refused(weights):
+    layers = {name: arrays for name, arrays in weights.layers.items() if name != "conv2_2"}
+    with pytest.raises(MinistyleError, match="without a gap"):
+        load_network(replace(weights, layers=layers))
+
+
 @pytest.mark.parametrize("name", ["conv1_3", "conv6_1", "pool1", "fc6", ""])
 def test_unknown_layers_are_refused(network64, name):
     with pytest.raises(MinistyleError, match="must be one of"):

@@ -2,6 +2,7 @@ import dataclasses
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ministyle.errors import MinistyleError
@@ -25,11 +26,15 @@ def sentence(function, *arguments, **options):
     [
         ("image_size", 15, "15"),
         ("image_size", -1, "-1"),
+        ("image_size", 65501, "65501"),
         ("style_size", 15, "15"),
+        ("style_size", 65501, "65501"),
         ("seed", -1, "-1"),
         ("iterations", 0, "0"),
         ("history_size", 0, "0"),
+        ("history_size", 1001, "1001"),
         ("content_weight", -0.5, "-0.5"),
+        pytest.param("content_weight", 10**400, "1000", id="content_weight-beyond all floats"),
         ("style_weight", -1, "-1"),
         ("tv_weight", -1e-9, "-1e-09"),
         ("ftol", -1.0, "-1.0"),
@@ -41,7 +46,15 @@ def sentence(function, *arguments, **options):
         ("dtype", "float16", "'float16'"),
         ("device", "gpu", "'gpu'"),
         ("weights", 5, "5"),
+        ("init", 5, "5"),
+        ("init", None, "None"),
         ("style_layer_weights", "equally", "'equally'"),
+        ("style_layer_weights", None, "None"),
+        ("style_layer_weights", 3.0, "3.0"),
+        ("style_layer_weights", (1, 2, 3, 4, "x"), "'x'"),
+        ("style_layer_weights", (1, 2, 3, 4, math.nan), "nan"),
+        ("style_layer_weights", (1, 2, 3, 4, math.inf), "inf"),
+        ("style_layer_weights", (1, 2, 3, 4, -1), "-1"),
     ],
 )
 def test_an_impossible_value_is_refused_and_shown(name, value, shown):
@@ -51,7 +64,7 @@ def test_an_impossible_value_is_refused_and_shown(name, value, shown):
 
 @pytest.mark.parametrize("name", WHOLE_NUMBERS)
 @pytest.mark.parametrize("value", [True, 100.0, "100", math.nan, (100,)])
-def test_a_whole_number_is_an_int_and_nothing_else(name, value):
+def test_a_whole_number_is_an_integer_and_nothing_else(name, value):
     refusal = sentence(Settings, **{name: value})
     assert name in refusal and repr(value) in refusal
 
@@ -68,6 +81,11 @@ def test_a_whole_number_serves_as_a_number(name):
     assert getattr(Settings(**{name: 3}), name) == 3
 
 
+@pytest.mark.parametrize(("name", "value"), [("image_size", np.int64(32)), ("tv_weight", np.float64(0.5))])
+def test_numpy_s_numbers_are_numbers(name, value):
+    assert getattr(Settings(**{name: value}), name) == value
+
+
 @pytest.mark.parametrize("name", ["normalised", "bounds"])
 @pytest.mark.parametrize("value", [0, 1, "yes", None])
 def test_a_switch_is_true_or_false(name, value):
@@ -76,10 +94,20 @@ def test_a_switch_is_true_or_false(name, value):
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("image_size", 16), ("style_size", 16), ("iterations", 1), ("seed", 0), ("tv_weight", 0)]
+    ("name", "limit"),
+    [
+        ("image_size", 16),
+        ("image_size", 65500),
+        ("style_size", 16),
+        ("style_size", 65500),
+        ("iterations", 1),
+        ("seed", 0),
+        ("tv_weight", 0),
+        ("history_size", 1000),
+    ],
 )
-def test_the_least_value_allowed_is_allowed(name, least):
-    assert getattr(Settings(**{name: least}), name) == least
+def test_the_least_and_the_greatest_value_allowed_are_allowed(name, limit):
+    assert getattr(Settings(**{name: limit}), name) == limit
 
 
 def test_what_is_none_by_default_may_be_none():
@@ -104,6 +132,15 @@ class TestLayers:
     @pytest.mark.parametrize("unknown", ["conv6_1", "conv1_3", "pool1", "CONV1_1", " conv1_1", ""])
     def test_an_unknown_layer_is_shown(self, name, unknown):
         assert repr(unknown) in sentence(Settings, **{name: ("conv1_1", unknown)})
+
+    def test_a_single_name_is_one_layer(self, name):
+        settings = Settings(**{name: "relu4_2", "style_layer_weights": "equal"})
+        assert getattr(settings, name) == ("conv4_2",)
+
+    @pytest.mark.parametrize("value", [None, 5, (4,), ("conv1_1", None)])
+    def test_what_is_no_names_is_shown(self, name, value):
+        refusal = sentence(Settings, **{name: value})
+        assert name in refusal and repr(value) in refusal
 
     @pytest.mark.parametrize("layers", [(), ("conv1_1", "conv1_1"), ("conv1_1", "relu1_1")])
     def test_none_at_all_or_one_twice_is_refused(self, name, layers):
@@ -134,6 +171,20 @@ def test_every_setting_says_what_it_is_and_where_its_default_comes_from(field):
 def test_settings_cannot_be_changed_afterwards():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().iterations = 5
+
+
+def test_settings_made_from_lists_equal_those_made_from_tuples_and_can_be_hashed():
+    values = {"content_layers": ("conv3_1",), "style_layers": ("conv1_1", "conv2_1"), "style_layer_weights": (1, 2)}
+    from_tuples, from_lists = Settings(**values), Settings(**{name: list(value) for name, value in values.items()})
+    assert from_lists == from_tuples
+    assert hash(from_lists) == hash(from_tuples)
+
+
+def test_the_presets_cannot_be_changed():
+    with pytest.raises(TypeError):
+        PRESETS["mine"] = {}
+    with pytest.raises(TypeError):
+        PRESETS["default"]["iterations"] = 1
 
 
 @pytest.mark.parametrize("preset", PRESETS)

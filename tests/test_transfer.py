@@ -36,7 +36,7 @@ def test_the_style_moves_in_and_the_content_stays(network64):
     assert result.image.dtype == np.uint8
     assert result.image.shape == (43, 64, 3)
     assert last.iteration == 25
-    assert last.loss < first.loss / 10
+    assert last.loss < first.loss / 5
     # Measured afresh, on the finished picture, with an objective of our own: nearer to the painting's style than the
     # photograph is, and nearer to the photograph's content than the painting is.
     photo, painting = (read_picture(path, 64) for path in (photo, painting))

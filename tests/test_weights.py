@@ -217,6 +217,14 @@ def test_import_replaces_an_existing_file_only_when_told_to(keras_file, tmp_path
     assert list(load_weights(made).layers) == SHIPPED_LAYERS
 
 
+def test_import_does_not_replace_the_file_it_imports(keras_file):
+    before = keras_file.read_bytes()
+    with pytest.raises(MinistyleError) as caught:
+        import_weights(keras_file, keras_file, verify=False, overwrite=True)
+    assert_one_sentence(caught.value, keras_file)
+    assert keras_file.read_bytes() == before
+
+
 def test_a_file_made_can_be_read_by_other_users(keras_file, tmp_path):
     made = import_weights(keras_file, tmp_path / "made.h5", verify=False)
     assert made.stat().st_mode & 0o444 == 0o444
@@ -469,6 +477,11 @@ def of_another_format(path):
         file.attrs["format"] = "ministyle weights 2"
 
 
+def with_a_format_that_is_no_text(path):
+    with h5py.File(path, "a") as file:
+        file.attrs["format"] = np.arange(3)
+
+
 def without_preprocessing(path):
     with h5py.File(path, "a") as file:
         del file.attrs["pixel_mean"]
@@ -479,14 +492,21 @@ def without_a_bias(path):
         del file["conv3_1/bias"]
 
 
+def with_a_layer_that_does_not_fit_the_one_before(path):
+    with h5py.File(path, "a") as file:
+        shape = file["conv3_1/kernel"].shape
+        del file["conv3_1/kernel"]
+        file["conv3_1/kernel"] = np.zeros((*shape[:2], shape[2] + 1, shape[3]))
+
+
 def without_layers(path):
     with h5py.File(path, "a") as file:
         for name in ALL_LAYERS:
             del file[name]
 
 
-NO_WEIGHT_FILE = [plain_text, empty, truncated, foreign_hdf5, of_another_format]
-BROKEN = [damaged, without_preprocessing, without_a_bias, without_layers]
+NO_WEIGHT_FILE = [plain_text, empty, truncated, foreign_hdf5, of_another_format, with_a_format_that_is_no_text]
+BROKEN = [damaged, without_preprocessing, without_a_bias, with_a_layer_that_does_not_fit_the_one_before, without_layers]
 
 
 @pytest.mark.parametrize("spoil", NO_WEIGHT_FILE + BROKEN)

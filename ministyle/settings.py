@@ -67,6 +67,9 @@ class Settings:
         "content", "start from 'noise', 'content', 'style' or a picture file", "ours; the paper starts from noise"
     )
     seed: int = _setting(0, "of the noise", "ours", minimum=0)
+    noise_deviation: float = _setting(
+        25.0, "standard deviation of the noise in levels (0 to 255)", "ours: faint noise leaves no grain", minimum=0
+    )
     iterations: int = _setting(200, "steps of the solver", "ours: the loss hardly falls any more", minimum=1)
     content_weight: float = _setting(1.0, "alpha of equation 7", "ours", minimum=0)
     style_weight: float = _setting(30.0, "beta of equation 7: more of it, more style", "ours", minimum=0)
@@ -182,6 +185,7 @@ _PRESETS = {
         "normalised": True,
         "pooling": "average",
         "init": "noise",
+        "noise_deviation": 60.0,
         "content_weight": 1.0,
         "style_weight": 10.0,
         "style_layer_weights": "equal",

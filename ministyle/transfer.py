@@ -10,7 +10,7 @@ from .objective import Objective
 from .optimise import BOUNDS, minimise
 from .settings import Settings
 
-NOISE_MEAN, NOISE_DEVIATION = 127.5, 60.0  # levels; ours, as the paper says no more than "white noise"
+GREY = 127.5  # the mean of the noise, in levels
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def starting_picture(settings, content, style):  # -> (H, W, 3)
     """
     if isinstance(settings.init, str) and settings.init == "noise":
         noise = np.random.default_rng(settings.seed).standard_normal(content.shape)
-        return np.clip(NOISE_MEAN + NOISE_DEVIATION * noise, *BOUNDS).astype(np.float32)
+        return np.clip(GREY + settings.noise_deviation * noise, *BOUNDS).astype(np.float32)
     if isinstance(settings.init, str) and settings.init in ("content", "style"):
         picture = {"content": content, "style": style}[settings.init]
     else:

@@ -306,6 +306,7 @@ FLAGS = [
     ("style_size", "48", 48),
     ("init", "start.png", "start.png"),
     ("seed", "7", 7),
+    ("noise_deviation", "40", 40.0),
     ("iterations", "9", 9),
     ("content_weight", "2.5", 2.5),
     ("style_weight", "1e4", 1e4),

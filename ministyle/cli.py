@@ -199,7 +199,12 @@ def run_weights_normalise(options):
 def run_gradcheck(options):
     """Print the table of gradient checks."""
     to_do = gradcheck.check_gradients(
-        options.weights, size=options.size, directions=options.directions, seed=options.seed, device=options.device
+        options.weights,
+        size=options.size,
+        directions=options.directions,
+        seed=options.seed,
+        device=options.device,
+        convolution=options.convolution,
     )
     print(f"{'gradient':{GRADIENT_WIDTH}}  method     error    allowed")
     checks = []
@@ -270,6 +275,9 @@ def _parser():
     command.add_argument("--size", type=int, default=32, help="side in pixels of the picture used (default: 32)")
     command.add_argument("--directions", type=int, default=3, help="random directions for each check (default: 3)")
     command.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    command.add_argument(
+        "--convolution", choices=network.CONVOLUTIONS, default="direct", help="which convolution (default: direct)"
+    )
     _add_weights_and_device(command)
 
     command = _command(commands, "weights", None, "make weight files")

@@ -60,7 +60,7 @@ class Check:
         return bool(self.error <= self.tolerance)
 
 
-def check_gradients(weights=None, *, size=32, directions=3, seed=0, device="cpu"):
+def check_gradients(weights=None, *, size=32, directions=3, seed=0, device="cpu", convolution="direct"):
     """Check every operation, every loss, and the whole way from pixels to loss through the real network.
 
     Everything is computed in float64.
@@ -72,6 +72,8 @@ def check_gradients(weights=None, *, size=32, directions=3, seed=0, device="cpu"
     directions : int, how many random directions each check tries
     seed : int, of everything random
     device : {"auto", "cpu", "cuda"}
+    convolution : {"direct", "winograd", "auto"}
+        Which convolution the network uses, see `load_network`.
 
     Returns
     -------
@@ -89,7 +91,7 @@ def check_gradients(weights=None, *, size=32, directions=3, seed=0, device="cpu"
         raise MinistyleError(f"directions (={directions}) must be at least 1")
     if seed < 0:
         raise MinistyleError(f"seed (={seed}) must be at least 0")
-    network = load_network(weights, dtype="float64", device=device)
+    network = load_network(weights, dtype="float64", device=device, convolution=convolution)
     sampler = _Sampler(np.random.default_rng(seed), network.device, directions)
     return itertools.chain(
         _check_operations(sampler, network.weights), _check_losses(sampler), _check_network(sampler, network, size)
@@ -203,7 +205,12 @@ def _check_network(sampler, network, size):
     kinds = [(normalised, pooling) for normalised in (False, True) for pooling in ("average", "max")]
     for normalised, pooling in kinds:
         variant = load_network(
-            network.weights, pooling=pooling, normalised=normalised, dtype="float64", device=network.device
+            network.weights,
+            pooling=pooling,
+            normalised=normalised,
+            dtype="float64",
+            device=network.device,
+            convolution="winograd" if network.fast else "direct",
         )
         ways = [sampler.uniform(-1, 1, *shape) for _ in range(sampler.directions)]
         steps = [linear_region_step(variant, pixels, way, taps) for way in ways]

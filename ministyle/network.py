@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import arrays, layers
+from . import arrays, layers, winograd
 from .arrays import array_module
 from .errors import MinistyleError
 from .weights import Weights, load_weights
@@ -29,9 +29,19 @@ POOLING = {
     "max": (layers.max_pool_forward, layers.max_pool_backward),
 }
 DTYPES = ("float32", "float64")
+CONVOLUTIONS = ("auto", "winograd", "direct")
 
 
-def load_network(weights=None, *, pooling="average", normalised=False, dtype="float32", device="auto"):
+def load_network(
+    weights=None,
+    *,
+    pooling="average",
+    normalised=False,
+    dtype="float32",
+    device="auto",
+    convolution="auto",
+    threads=None,
+):
     """Load VGG-19.
 
     Parameters
@@ -45,6 +55,11 @@ def load_network(weights=None, *, pooling="average", normalised=False, dtype="fl
     dtype : {"float32", "float64"}
         The type the network computes in.
     device : {"auto", "cpu", "cuda"}
+    convolution : {"auto", "winograd", "direct"}
+        The fast convolution of `ministyle.winograd`, which is for the CPU, or the plain one of `ministyle.layers`;
+        "auto" takes the fast one where it can.
+    threads : int, optional
+        How many threads the fast convolution uses; by default one for each core. The result does not depend on it.
 
     Returns
     -------
@@ -55,10 +70,16 @@ def load_network(weights=None, *, pooling="average", normalised=False, dtype="fl
     MinistyleError
         A setting is unknown, the weight file is missing or unfit, or there is no GPU though one is asked for.
     """
-    for name, value, known in (("pooling", pooling, POOLING), ("dtype", dtype, DTYPES)):
+    for name, value, known in (
+        ("pooling", pooling, POOLING),
+        ("dtype", dtype, DTYPES),
+        ("convolution", convolution, CONVOLUTIONS),
+    ):
         if value not in known:
             raise MinistyleError(f"{name} (={value!r}) must be one of {', '.join(known)}")
     device = arrays.choose_device(device)
+    if convolution == "winograd" and device != "cpu":
+        raise MinistyleError("convolution 'winograd' is for the CPU; choose 'auto' or 'direct' on a GPU")
     if not isinstance(weights, Weights):
         weights = load_weights(weights)
     if tuple(weights.layers) != LAYERS[: len(weights.layers)]:
@@ -68,7 +89,11 @@ def load_network(weights=None, *, pooling="average", normalised=False, dtype="fl
         name: tuple(arrays.to_device(array, device, dtype) for array in kernel_and_bias)
         for name, kernel_and_bias in parameters.items()
     }
-    return Network(weights, on_device, pooling, dtype, device)
+    fast = {}
+    if device == "cpu" and convolution != "direct":
+        pool = winograd.ThreadPool(threads or winograd.available_cores())
+        fast = {name: winograd.Convolution(*kernel_and_bias, pool) for name, kernel_and_bias in on_device.items()}
+    return Network(weights, on_device, pooling, dtype, device, fast)
 
 
 @dataclass(frozen=True)
@@ -82,6 +107,7 @@ class Network:
     pooling : "average" or "max"
     dtype : "float32" or "float64"
     device : "cpu" or "cuda"
+    fast : dict, layer name -> `winograd.Convolution`; empty where the plain convolution is used
     """
 
     weights: Weights
@@ -89,6 +115,7 @@ class Network:
     pooling: str
     dtype: str
     device: str
+    fast: dict = field(repr=False)
 
     def features(self, pixels, layers):  # (H, W, 3) -> {name: (H_l, W_l, C_l)}
         """Return a picture's activations, after the ReLU, at the layers named.
@@ -128,6 +155,10 @@ class Network:
                 pool_forward, pool_backward = POOLING[self.pooling]
                 x, cache = pool_forward(x)
                 tape.append(("pool", name, pool_backward, cache))
+            elif self.fast:
+                convolution = self.fast[name]
+                x, cache = convolution.forward(x)
+                tape.append(("relu", name, convolution.backward, cache))
             else:
                 x, cache = layers.convolution_forward(x, *self.parameters[name])
                 tape.append(("convolution", None, layers.convolution_backward, cache))

@@ -16,7 +16,7 @@ from .arrays import DEVICES
 from .errors import MinistyleError
 from .image import SIDES
 from .losses import CONVENTIONS
-from .network import DTYPES, POOLING, layer_name
+from .network import CONVOLUTIONS, DTYPES, POOLING, layer_name
 from .objective import CONTENT_LAYERS, STYLE_LAYER_WEIGHTS, STYLE_LAYERS
 
 MAXIMUM_SIZE = 65500  # pixels: what a JPEG file can hold
@@ -95,6 +95,10 @@ class Settings:
     gtol: float = _setting(0.0, "stop when no gradient exceeds this", "ours", minimum=0)
     weights: str = _setting(None, "weight file; by default the one that 'info' shows", "ours")
     dtype: str = _setting("float32", "type the network computes in", "ours", DTYPES)
+    convolution: str = _setting("auto", "the fast convolution, for the CPU, or the plain one", "ours", CONVOLUTIONS)
+    threads: int = _setting(
+        None, "threads of the fast convolution; by default all cores", "ours", minimum=1, maximum=1024
+    )
     device: str = _setting("auto", "where to compute; 'auto' takes a GPU where there is one", "ours", DEVICES)
 
     def __post_init__(self):

@@ -118,6 +118,8 @@ def _make(settings, content, style, start, on_step):
         normalised=settings.normalised,
         dtype=settings.dtype,
         device=settings.device,
+        convolution=settings.convolution,
+        threads=settings.threads,
     )
     objective = Objective(
         network,

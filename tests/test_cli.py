@@ -307,6 +307,8 @@ FLAGS = [
     ("init", "start.png", "start.png"),
     ("seed", "7", 7),
     ("noise_deviation", "40", 40.0),
+    ("convolution", "direct", "direct"),
+    ("threads", "3", 3),
     ("iterations", "9", 9),
     ("content_weight", "2.5", 2.5),
     ("style_weight", "1e4", 1e4),
@@ -657,7 +659,8 @@ def test_gradcheck_is_passed_its_flags(run, monkeypatch):
     monkeypatch.setattr(cli.gradcheck, "check_gradients", check_gradients)
     flags = "--size", "20", "--directions", "2", "--seed", "9", "--device", "cpu", "--weights", "w.h5"
     assert run("gradcheck", *flags)[0] == 0
-    assert asked == [("w.h5", {"size": 20, "directions": 2, "seed": 9, "device": "cpu"})]
+    options = {"size": 20, "directions": 2, "seed": 9, "device": "cpu", "convolution": "direct"}
+    assert asked == [("w.h5", options)]
 
 
 def test_a_weight_file_is_imported_but_not_over_another(run, random):

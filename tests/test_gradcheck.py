@@ -16,8 +16,9 @@ def first_failure(weights):
     return next((check for check in check_gradients(weights, size=16, directions=1) if not check.passed), None)
 
 
-def test_the_packages_own_gradients_pass(weights):
-    checks = list(check_gradients(weights, size=17, directions=2, seed=5))
+@pytest.mark.parametrize("convolution", ["direct", "winograd"])
+def test_the_packages_own_gradients_pass(weights, convolution):
+    checks = list(check_gradients(weights, size=17, directions=2, seed=5, convolution=convolution))
     assert [check for check in checks if not check.passed] == []
     assert len({(check.name, check.method) for check in checks}) == len(checks) == 21
     assert all(check.tolerance <= 1e-7 for check in checks)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import relative_error
-from tolerances import EXACT, REFERENCE
+from tolerances import EXACT, REFERENCE, WINOGRAD_NETWORK
 
 from ministyle.arrays import to_device, to_host
 from ministyle.errors import MinistyleError
@@ -23,29 +23,25 @@ def reference():
         return dict(values)
 
 
-def network_of(weights, kind, pooling, dtype, device="cpu"):
-    return load_network(weights, pooling=pooling, normalised=kind == "normalised", dtype=dtype, device=device)
+def network_of(weights, kind, pooling, dtype, device="cpu", convolution="direct"):
+    normalised = kind == "normalised"
+    return load_network(
+        weights, pooling=pooling, normalised=normalised, dtype=dtype, device=device, convolution=convolution
+    )
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("kind", "pooling"), KINDS)
-def test_activations_are_pytorchs(weights, reference, device, kind, pooling, dtype):
-    network = network_of(weights, kind, pooling, dtype, device)
+def assert_activations(network, reference, kind, pooling, tolerance):
     features = network.features(reference["pixels"], TAPS)
     for name in TAPS:
         flat = to_host(features[name]).ravel()
         expected = reference[f"{kind}, {pooling}, {name}, samples"]
-        assert flat.dtype == dtype
-        assert relative_error(flat[:: max(1, len(flat) // 1500)], expected) < REFERENCE[dtype], name
+        assert flat.dtype == network.dtype
+        assert relative_error(flat[:: max(1, len(flat) // 1500)], expected) < tolerance, name
         norm = reference[f"{kind}, {pooling}, {name}, norm"]
-        assert abs(np.linalg.norm(flat.astype(np.float64)) / norm - 1) < REFERENCE[dtype], name
+        assert abs(np.linalg.norm(flat.astype(np.float64)) / norm - 1) < tolerance, name
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("convention", ["mean", "literal"])
-@pytest.mark.parametrize(("kind", "pooling"), KINDS)
-def test_loss_and_pixel_gradient_are_pytorchs(weights, reference, device, kind, pooling, convention, dtype):
-    network = network_of(weights, kind, pooling, dtype, device)
+def assert_loss_and_gradient(network, reference, kind, pooling, convention, tolerance):
     content_weight, style_weight, tv_weight = reference["weights"].tolist()
     objective = Objective(
         network,
@@ -60,10 +56,33 @@ def test_loss_and_pixel_gradient_are_pytorchs(weights, reference, device, kind, 
     terms = reference[f"{kind}, {pooling}, {convention}, terms"]
     assert len(objective.terms) == len(terms)
     for (name, value), expected in zip(objective.terms.items(), terms, strict=True):
-        assert abs(value / expected - 1) < REFERENCE[dtype], name
-    assert abs(loss / terms.sum() - 1) < REFERENCE[dtype]
-    assert gradient.dtype == dtype
-    assert relative_error(gradient, reference[f"{kind}, {pooling}, {convention}, gradient"]) < REFERENCE[dtype]
+        assert abs(value / expected - 1) < tolerance, name
+    assert abs(loss / terms.sum() - 1) < tolerance
+    assert gradient.dtype == network.dtype
+    assert relative_error(gradient, reference[f"{kind}, {pooling}, {convention}, gradient"]) < tolerance
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("kind", "pooling"), KINDS)
+def test_activations_are_pytorchs(weights, reference, device, kind, pooling, dtype):
+    network = network_of(weights, kind, pooling, dtype, device)
+    assert_activations(network, reference, kind, pooling, REFERENCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("convention", ["mean", "literal"])
+@pytest.mark.parametrize(("kind", "pooling"), KINDS)
+def test_loss_and_pixel_gradient_are_pytorchs(weights, reference, device, kind, pooling, convention, dtype):
+    network = network_of(weights, kind, pooling, dtype, device)
+    assert_loss_and_gradient(network, reference, kind, pooling, convention, REFERENCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("kind", "pooling"), KINDS)
+def test_with_the_fast_convolution_they_are_pytorchs_too(weights, reference, kind, pooling, dtype):
+    network = network_of(weights, kind, pooling, dtype, convolution="winograd")
+    assert_activations(network, reference, kind, pooling, WINOGRAD_NETWORK[dtype])
+    assert_loss_and_gradient(network, reference, kind, pooling, "mean", WINOGRAD_NETWORK[dtype])
 
 
 def test_normalised_network_is_the_raw_one_but_for_a_factor_per_filter(weights, random):
@@ -76,8 +95,8 @@ def test_normalised_network_is_the_raw_one_but_for_a_factor_per_filter(weights, 
 
 def test_mean_activations_of_the_normalised_network_are_one(weights, random):
     pictures = [random.uniform(0, 255, (32, 40, 3)) for _ in range(2)]
-    means = mean_activations(load_network(weights, device="cpu"), pictures)
-    measured = load_network(replace(weights, mean_activations=means), normalised=True, device="cpu")
+    means = mean_activations(load_network(weights, device="cpu", dtype="float64"), pictures)
+    measured = load_network(replace(weights, mean_activations=means), normalised=True, device="cpu", dtype="float64")
     for name in TAPS:
         over_pictures = np.mean([measured.features(x, [name])[name].mean(axis=(0, 1)) for x in pictures], axis=0)
         fires = means[name] > 1.001 * means[name].min()  # filters that never fire keep their floor

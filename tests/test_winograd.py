@@ -1,0 +1,135 @@
+"""The fast convolution against the plain one, which test_layers.py holds against SciPy."""
+
+import sys
+
+import numpy as np
+import pytest
+import threadpoolctl
+from conftest import relative_error
+from tolerances import WINOGRAD
+
+from ministyle import layers, winograd
+from ministyle.errors import MinistyleError
+from ministyle.network import load_network
+
+# Every pair of channels in VGG-19, on sizes that are whole tiles, odd, and smaller than a tile.
+CHANNELS = [(3, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 512), (512, 512)]
+SIZES = [(16, 20), (13, 7), (3, 2), (1, 1), (1, 9), (5, 1)]
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return winograd.ThreadPool(2)
+
+
+def sample(random, height, width, channels_in, channels_out, dtype):
+    x = random.normal(size=(height, width, channels_in)).clip(0).astype(dtype)
+    kernel = random.normal(size=(3, 3, channels_in, channels_out)).astype(dtype)
+    bias = random.normal(size=channels_out).astype(dtype)
+    dy = random.normal(size=(height, width, channels_out)).astype(dtype)
+    return x, kernel, bias, dy
+
+
+def plain(x, kernel, bias, dy):
+    """Convolution and ReLU, forward and backward, by `layers`."""
+    y, kernel_cache = layers.convolution_forward(x, kernel, bias)
+    y, positive = layers.relu_forward(y)
+    return y, positive, layers.convolution_backward(layers.relu_backward(dy, positive), kernel_cache)
+
+
+@pytest.mark.parametrize("outputs", [2, 4])
+def test_transforms_correlate(random, outputs):
+    points = winograd.POINTS[: outputs + 1]
+    A_T, G, B_T = winograd.transforms(points, outputs)
+    d, g = random.normal(size=outputs + 2), random.normal(size=3)
+    np.testing.assert_allclose(A_T @ ((G @ g) * (B_T @ d)), np.correlate(d, g), atol=1e-12)
+
+
+def test_with_lavin_and_grays_points_the_output_transform_is_theirs():
+    A_T, _, _ = winograd.transforms((0, 1, -1, 2, -2))
+    assert A_T.tolist() == [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_both_convolutions_agree(random, pool, channels, dtype):
+    for height, width in SIZES if max(channels) < 256 else SIZES[:3]:
+        arrays = sample(random, height, width, *channels, dtype)
+        x, kernel, bias, dy = arrays
+        expected_y, positive, expected_dx = plain(*(array.astype("float64") for array in arrays))
+        convolution = winograd.Convolution(kernel, bias, pool)
+        y, mask = convolution.forward(x)
+        assert y.dtype == dtype
+        assert relative_error(y, expected_y) < WINOGRAD[dtype], (height, width)
+        np.testing.assert_array_equal(mask, y > 0)
+        dx = convolution.backward(dy, positive)
+        assert dx.dtype == dtype
+        assert relative_error(dx, expected_dx) < WINOGRAD[dtype], (height, width)
+
+
+@pytest.mark.parametrize("channels", [(3, 64), (64, 64)])
+def test_not_a_bit_depends_on_the_number_of_threads(random, channels):
+    x, kernel, bias, dy = sample(random, 70, 50, *channels, "float32")
+    results = []
+    for threads in (1, 2, 3, 7):
+        convolution = winograd.Convolution(kernel, bias, winograd.ThreadPool(threads))
+        y, positive = convolution.forward(x)
+        results.append((y.tobytes(), convolution.backward(dy, positive).tobytes()))
+    assert len(set(results)) == 1
+
+
+def test_scratch_memory_of_one_layer_does_not_leak_into_the_next(random):
+    """A small picture after a large one, in the same memory."""
+    pool = winograd.ThreadPool(1)
+    x, kernel, bias, _ = sample(random, 9, 6, 16, 16, "float32")
+    fresh, _ = winograd.Convolution(kernel, bias, winograd.ThreadPool(1)).forward(x)
+    winograd.Convolution(kernel, bias, pool).forward(np.full((40, 40, 16), np.nan, "float32"))
+    used, _ = winograd.Convolution(kernel, bias, pool).forward(x)
+    np.testing.assert_array_equal(used, fresh)
+
+
+def test_arguments_are_left_alone(random, pool):
+    arrays = sample(random, 9, 6, 16, 16, "float32")
+    copies = [array.copy() for array in arrays]
+    x, kernel, bias, dy = arrays
+    convolution = winograd.Convolution(kernel, bias, pool)
+    _, positive = convolution.forward(x)
+    convolution.backward(dy, positive)
+    for array, copy in zip(arrays, copies, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+def test_blas_gets_its_threads_back(random, pool):
+    def blas_threads():
+        return [library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
+
+    x, kernel, bias, _ = sample(random, 9, 6, 16, 16, "float32")
+    inside = []
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        winograd.Convolution(kernel, bias, pool).forward(x)
+        pool.run(lambda strip: inside.append(blas_threads()), [0])
+        with pytest.raises(ZeroDivisionError):
+            pool.run(lambda strip: 1 / 0, [0])
+        assert blas_threads() == before
+    assert all(count == 1 for count in inside[0])
+
+
+@pytest.mark.parametrize(("rows", "rows_per_strip"), [(1, 1), (2, 5), (18, 4), (128, 1), (7, 2)])
+def test_strips_cover_every_row_once(rows, rows_per_strip):
+    strips = winograd._strips(rows, rows_per_strip)
+    assert [row for first, last in strips for row in range(first, last)] == list(range(rows))
+    heights = [last - first for first, last in strips]
+    assert max(heights) - min(heights) <= 1
+    assert rows == 1 or len(strips) % 2 == 0 or len(strips) == rows
+
+
+def test_the_network_takes_the_fast_convolution_on_the_cpu_only(weights, monkeypatch):
+    import cupy_standin
+
+    assert load_network(weights, device="cpu").fast
+    assert not load_network(weights, device="cpu", convolution="direct").fast
+    monkeypatch.setitem(sys.modules, "cupy", cupy_standin.make_module())
+    assert not load_network(weights, device="cuda").fast
+    with pytest.raises(MinistyleError, match="for the CPU"):
+        load_network(weights, device="cuda", convolution="winograd")

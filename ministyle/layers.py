@@ -88,8 +88,9 @@ def average_pool_forward(x):  # (H, W, C) -> (H // 2, W // 2, C)
 def average_pool_backward(dy, cache):  # (H // 2, W // 2, C), shape -> (H, W, C)
     """Give each of the four positions of a block a quarter of the block's gradient."""
     dx = array_module(dy).zeros(cache, dy.dtype)
+    quarter = dy / 4
     for window in _windows(dx):
-        window[...] = dy / 4
+        window[...] = quarter
     return dx
 
 

@@ -184,8 +184,10 @@ class Network:
         gradients = {layer_name(name): gradient for name, gradient in feature_gradients.items()}
         dx = None
         for _, name, backward, cache in reversed(tape):
-            if name in gradients:
-                dx = gradients[name] if dx is None else dx + gradients[name]
+            if name in gradients and dx is None:
+                dx = gradients[name]
+            elif name in gradients:
+                dx += gradients[name]
             if dx is not None:
                 dx = backward(dx, cache)
         return dx

@@ -129,7 +129,7 @@ class Objective:
         """Record one weighted term and add its gradient to that of its layer."""
         value, gradient = result
         self.terms[term] = weight * float(value)
-        gradient = weight * gradient
+        gradient *= weight
         gradients[name] = gradients[name] + gradient if name in gradients else gradient
 
     @staticmethod

@@ -42,6 +42,8 @@ def _setting(default, help, source, choices=None, minimum=None, maximum=math.inf
 class Settings:
     """How a picture is made. `Settings.from_preset` begins with another set of defaults.
 
+    The fields, with units, defaults and where these come from, are what `python -m ministyle transfer --help` shows.
+
     Raises
     ------
     MinistyleError

@@ -115,6 +115,45 @@ def test_blas_gets_its_threads_back(random, pool):
     assert all(count == 1 for count in inside[0])
 
 
+def address(array):
+    return array.__array_interface__["data"][0]
+
+
+def test_memory_is_used_again_once_nobody_refers_to_it():
+    memory = winograd.Memory()
+    first = memory.empty((10, 20), "float32")
+    second = memory.empty((10, 20), "float32")
+    assert not np.shares_memory(first, second)
+    where = address(first)
+    del first
+    assert address(memory.empty((20, 9), "float32")) == where
+
+
+def test_memory_is_not_used_again_while_a_view_of_it_lives():
+    memory = winograd.Memory()
+    array = memory.empty((10, 20), "float32")
+    view = array.reshape(-1)[5:].view(np.uint8)[::2]
+    del array
+    assert not np.shares_memory(view, memory.empty((10, 20), "float32"))
+
+
+def test_a_small_array_does_not_take_a_large_block():
+    memory = winograd.Memory()
+    where = address(memory.empty(1000, "float64"))
+    assert address(memory.empty(100, "float64")) != where
+    assert address(memory.empty(900, "float64")) == where
+
+
+def test_features_keep_their_values_when_the_network_goes_on(weights, random):
+    network = load_network(weights, device="cpu")
+    x, other = random.uniform(0, 255, (2, 32, 32, 3)).astype("float32")
+    features = network.features(x, ["conv1_1", "conv2_1"])
+    copies = {name: array.copy() for name, array in features.items()}
+    network.features(other, ["conv1_1", "conv2_1"])
+    for name, copy in copies.items():
+        np.testing.assert_array_equal(features[name], copy)
+
+
 @pytest.mark.parametrize(("rows", "rows_per_strip"), [(1, 1), (2, 5), (18, 4), (128, 1), (7, 2)])
 def test_strips_cover_every_row_once(rows, rows_per_strip):
     strips = winograd._strips(rows, rows_per_strip)

@@ -234,9 +234,14 @@ def _balance(objective, pixels):
 def _switches(network, pixels, taps):
     """Return which units are on: the ReLUs' masks, and the maxima's winners where pooling takes the maximum."""
     _, tape = network.forward(pixels, taps)
-    masks = [cache for operation, _, _, cache in tape if operation == "relu"]
-    winners = [cache[1] for operation, _, _, cache in tape if operation == "pool" and network.pooling == "max"]
-    return masks + winners
+    return [array for operation, _, _, cache in tape if operation in ("relu", "pool") for array in _arrays(cache)]
+
+
+def _arrays(cache):
+    """Return the arrays in a cache, however deep in tuples and lists."""
+    if isinstance(cache, tuple | list):
+        return [array for part in cache for array in _arrays(part)]
+    return [cache] if hasattr(cache, "dtype") else []
 
 
 def _same(these, those):

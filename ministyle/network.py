@@ -93,6 +93,7 @@ def load_network(
     if device == "cpu" and convolution != "direct":
         pool = winograd.ThreadPool(threads or winograd.available_cores())
         fast = {name: winograd.Convolution(*kernel_and_bias, pool) for name, kernel_and_bias in on_device.items()}
+        fast["pool"] = winograd.Pooling(*POOLING[pooling], pool)
     return Network(weights, on_device, pooling, dtype, device, fast)
 
 
@@ -107,7 +108,8 @@ class Network:
     pooling : "average" or "max"
     dtype : "float32" or "float64"
     device : "cpu" or "cuda"
-    fast : dict, layer name -> `winograd.Convolution`; empty where the plain convolution is used
+    fast : dict, layer name -> `winograd.Convolution`, "pool" -> `winograd.Pooling`; empty where the plain functions of
+        `layers` are used
     """
 
     weights: Weights
@@ -151,14 +153,14 @@ class Network:
         x, cache = preprocess_forward(pixels, self.weights)
         features, tape = {}, [("preprocess", None, preprocess_backward, cache)]
         for name in SEQUENCE[: 1 + max(map(SEQUENCE.index, taps))]:
-            if name.startswith("pool"):
+            if self.fast:
+                kind, layer = ("pool", self.fast["pool"]) if name.startswith("pool") else ("relu", self.fast[name])
+                x, cache = layer.forward(x)
+                tape.append((kind, name, layer.backward, cache))
+            elif name.startswith("pool"):
                 pool_forward, pool_backward = POOLING[self.pooling]
                 x, cache = pool_forward(x)
                 tape.append(("pool", name, pool_backward, cache))
-            elif self.fast:
-                convolution = self.fast[name]
-                x, cache = convolution.forward(x)
-                tape.append(("relu", name, convolution.backward, cache))
             else:
                 x, cache = layers.convolution_forward(x, *self.parameters[name])
                 tape.append(("convolution", None, layers.convolution_backward, cache))

@@ -241,6 +241,49 @@ class _SpreadConvolution:
         dx[top:bottom] = planes.transpose(1, 2, 0)
 
 
+class Pooling:
+    """A pooling layer of `layers`, on all cores: its functions are called for a few rows at a time.
+
+    Parameters
+    ----------
+    forward, backward : functions such as `layers.average_pool_forward` and `layers.average_pool_backward`
+    pool : ThreadPool
+    """
+
+    def __init__(self, forward, backward, pool):
+        self._forward = forward
+        self._backward = backward
+        self.pool = pool
+
+    def forward(self, x):  # (H, W, C) -> (H // 2, W // 2, C)
+        """Return the pooled array and a cache: (first row, last row + 1, cache) of every strip."""
+        height, width, channels = x.shape[0] // 2, x.shape[1] // 2, x.shape[2]
+        y = self.pool.memory.empty((height, width, channels), x.dtype)
+        strips = _strips(height, -(-TILES_PER_STRIP * OUTPUTS // width))
+        caches = [None] * len(strips)
+
+        def pool_strip(index):
+            first, last = strips[index]
+            bottom = x.shape[0] if last == height else 2 * last  # the last strip has the odd row, if there is one
+            y[first:last], caches[index] = self._forward(x[2 * first : bottom])
+
+        self.pool.run(pool_strip, range(len(strips)))
+        return y, (x.shape, strips, caches)
+
+    def backward(self, dy, cache):  # (H // 2, W // 2, C) -> (H, W, C)
+        """Propagate a gradient back."""
+        shape, strips, caches = cache
+        dx = self.pool.memory.empty(shape, dy.dtype)
+
+        def pool_strip(index):
+            first, last = strips[index]
+            bottom = shape[0] if last == len(dy) else 2 * last
+            dx[2 * first : bottom] = self._backward(dy[first:last], caches[index])
+
+        self.pool.run(pool_strip, range(len(strips)))
+        return dx
+
+
 class ThreadPool:
     """Threads that work on strips, each with arrays of its own that it keeps.
 

@@ -10,7 +10,7 @@ from tolerances import WINOGRAD
 
 from ministyle import layers, winograd
 from ministyle.errors import MinistyleError
-from ministyle.network import load_network
+from ministyle.network import POOLING, load_network
 
 # Every pair of channels in VGG-19, on sizes that are whole tiles, odd, and smaller than a tile.
 CHANNELS = [(3, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 512), (512, 512)]
@@ -65,6 +65,19 @@ def test_both_convolutions_agree(random, pool, channels, dtype):
         dx = convolution.backward(dy, positive)
         assert dx.dtype == dtype
         assert relative_error(dx, expected_dx) < WINOGRAD[dtype], (height, width)
+
+
+@pytest.mark.parametrize("name", ["average", "max"])
+@pytest.mark.parametrize("size", [(2, 2), (3, 5), (16, 12), (37, 20), (5, 90)])
+def test_pooling_in_strips_is_pooling(random, pool, name, size):
+    forward, backward = POOLING[name]
+    x = random.normal(size=(*size, 5)).astype("float32")
+    expected, expected_cache = forward(x)
+    layer = winograd.Pooling(forward, backward, pool)
+    y, cache = layer.forward(x)
+    np.testing.assert_array_equal(y, expected)
+    dy = random.normal(size=y.shape).astype("float32")
+    np.testing.assert_array_equal(layer.backward(dy, cache), backward(dy, expected_cache))
 
 
 @pytest.mark.parametrize("channels", [(3, 64), (64, 64)])

@@ -13,6 +13,7 @@ from . import arrays
 from .errors import MinistyleError
 
 BOUNDS = (0.0, 255.0)
+FIRST_STEP = 0.3  # levels, about, by which the solver's first trial moves an average pixel; twice that is often too far
 
 
 @dataclass(frozen=True)
@@ -98,16 +99,20 @@ def minimise(objective, start, *, iterations, bounds=None, history_size=10, ftol
     loss, gradient = problem(x0)
     if not problem.finite:
         raise MinistyleError(f"the loss of the starting picture is not finite ({loss}); check the weights of the terms")
-    # With bounds on every variable the solver's first trial is x - gradient, whatever the units of the loss: far
-    # too short a step or far too long. So the loss is given units in which an average pixel moves by one level.
-    problem.scale = 1 / (np.abs(gradient).mean() or 1.0)
+    # The solver knows nothing yet about the size of things. Without bounds its first trial is a step of length 1, a
+    # thousandth of a level for each pixel, and it takes some evaluations to grow; with bounds on every variable it is
+    # x - gradient, whatever the units of the loss: far too short or far too long. So it is given units of its own, for
+    # pixels and loss, in which either trial moves an average pixel by `FIRST_STEP`. Pixels are scaled by a power of
+    # two, which rounds nothing.
+    problem.unit = 2.0 ** np.rint(np.log2(FIRST_STEP * np.sqrt(x0.size)))
+    problem.scale = FIRST_STEP / problem.unit**2 / (np.abs(gradient).mean() or 1.0)
 
     history = []
     good = x0
 
     def record(x):
         nonlocal good
-        good = x.copy()  # the solver goes on writing into its own
+        good = x
         history.append(problem.step(len(history)))
         if on_step is not None:
             on_step(history[-1], good.reshape(shape))
@@ -116,11 +121,11 @@ def minimise(objective, start, *, iterations, bounds=None, history_size=10, ftol
     try:
         result = optimize.minimize(
             problem.scaled,
-            x0,
+            x0 / problem.unit,
             method="L-BFGS-B",
             jac=True,
-            bounds=None if bounds is None else optimize.Bounds(*(np.full(x0.shape, b) for b in bounds)),
-            callback=lambda intermediate_result: record(intermediate_result.x),
+            bounds=None if bounds is None else optimize.Bounds(*(np.full(x0.shape, b / problem.unit) for b in bounds)),
+            callback=lambda intermediate_result: record(intermediate_result.x * problem.unit),
             options={
                 "maxiter": iterations,
                 "maxfun": 20 * iterations + 20,  # the solver's line search tries 20 times at most
@@ -138,7 +143,7 @@ def minimise(objective, start, *, iterations, bounds=None, history_size=10, ftol
     except KeyboardInterrupt:
         message = f"interrupted; this is the picture after iteration {len(history) - 1}"
         return Outcome(good.reshape(shape), history, message, completed=False)
-    return Outcome(result.x.reshape(shape), history, f"L-BFGS-B: {result.message}", completed=True)
+    return Outcome(good.reshape(shape), history, f"L-BFGS-B: {result.message}", completed=True)
 
 
 class _Problem:
@@ -147,7 +152,8 @@ class _Problem:
     def __init__(self, objective, shape):
         self.objective = objective
         self.shape = shape
-        self.scale = 1.0
+        self.unit = 1.0  # of the solver's variables, in levels
+        self.scale = 1.0  # from the objective's units of loss to the solver's
         self.evaluations = 0
         self.loss = np.nan
         self.finite = False
@@ -168,12 +174,12 @@ class _Problem:
         self.evaluations += 1
         return self.loss, self._gradient
 
-    def scaled(self, x):
+    def scaled(self, z):
         """Return loss and gradient in the solver's units, or stop the solver where they are not finite."""
-        loss, gradient = self(x)
+        loss, gradient = self(z * self.unit)
         if not self.finite:
             raise _NotFiniteError
-        return loss * self.scale, gradient * self.scale
+        return loss * self.scale, gradient * (self.scale * self.unit)
 
     def step(self, iteration):
         """Describe the latest evaluation, which is that of the iterate just accepted."""

@@ -70,17 +70,28 @@ def test_a_start_outside_the_bounds_is_brought_inside():
 def test_the_path_is_scipys_own():
     """Reports, counting and conversions must not disturb the solver: same picture after the same iterations."""
     objective = Quadratic()
+    unit = 4.0  # the power of two nearest to 0.3 levels for each of 126 values, in root mean square
+    scale = 0.3 / unit**2 / np.abs(objective(START)[1]).mean()
 
-    def flat(x):
-        loss, gradient = objective(x.reshape(START.shape))
-        scale = 1 / np.abs(first_gradient).mean()
-        return loss * scale, gradient.ravel() * scale
+    def flat(z):
+        loss, gradient = objective(z.reshape(START.shape) * unit)
+        return loss * scale, gradient.ravel() * (scale * unit)
 
-    first_gradient = objective(START)[1]
     options = {"maxiter": 15, "maxcor": 5, "ftol": 0, "gtol": 0}
-    expected = optimize.minimize(flat, START.ravel(), jac=True, method="L-BFGS-B", options=options)
+    expected = optimize.minimize(flat, START.ravel() / unit, jac=True, method="L-BFGS-B", options=options)
     outcome = minimise(objective, START, iterations=15, history_size=5, on_step=lambda step, x: None)
-    np.testing.assert_array_equal(outcome.pixels.ravel(), expected.x)
+    np.testing.assert_array_equal(outcome.pixels.ravel(), expected.x * unit)
+
+
+@pytest.mark.parametrize("bounds", [None, (-1e6, 1e6)])
+@pytest.mark.parametrize("scale", [1e-9, 1e9])
+def test_the_first_trial_moves_an_average_pixel_by_a_fraction_of_a_level(scale, bounds):
+    objective = Quadratic(scale=scale)
+    tried = []
+    original = objective.to_device
+    objective.to_device = lambda x: tried.append(x.copy()) or original(x)
+    minimise(objective, START, iterations=1, bounds=bounds)
+    assert 0.1 < np.abs(tried[1] - START).mean() < 1
 
 
 def test_the_history_tells_of_every_iteration():

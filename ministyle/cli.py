@@ -266,11 +266,10 @@ def _parser():
     command = _command(commands, "transfer", run_transfer, "repaint a photograph in the style of a painting")
     command.add_argument("content", help="the photograph")
     command.add_argument("style", help="the painting")
-    _add_run_flags(command, output="CONTENT-STYLE.png", defaults={})
+    _add_run_flags(command)
 
     command = _command(commands, "demo", run_demo, "repaint the project's photograph, in about a minute")
-    _add_run_flags(command, output="ministyle-demo.png", defaults=DEMO_SETTINGS)
-    command.set_defaults(output=Path("ministyle-demo.png"), **DEMO_SETTINGS)
+    _add_run_flags(command, output=Path("ministyle-demo.png"), **DEMO_SETTINGS)
 
     command = _command(commands, "gradcheck", run_gradcheck, "check all gradients against finite differences")
     command.add_argument("--size", type=int, default=32, help="side in pixels of the picture used (default: 32)")
@@ -297,12 +296,13 @@ def _command(commands, name, run, summary):
     return command
 
 
-def _add_run_flags(command, output, defaults):
+def _add_run_flags(command, output=None, **defaults):
     """Add the flags of a run: those of the command itself, and one for every setting.
 
-    `output` and `defaults` are what the help calls the default where it is the command's own.
+    `output` and `defaults` are the command's own defaults, where it has any.
     """
-    command.add_argument("-o", "--output", type=Path, help=f"picture to write (default: {output})")
+    shown = output or "CONTENT-STYLE.png"
+    command.add_argument("-o", "--output", type=Path, help=f"picture to write (default: {shown})")
     command.add_argument("--overwrite", action="store_true", help="replace an existing picture")
     command.add_argument("--preset", choices=PRESETS, default="default", help="defaults to begin with")
     command.add_argument(
@@ -314,6 +314,7 @@ def _add_run_flags(command, output, defaults):
     group = command.add_argument_group("settings", "Defaults are those of the default preset.")
     for setting in dataclasses.fields(Settings):
         _add_setting(group, setting, defaults.get(setting.name))
+    command.set_defaults(output=output, **defaults)
 
 
 def _add_setting(group, setting, own_default):

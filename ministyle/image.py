@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from .arrays import to_host
 from .errors import MinistyleError
 
 SIDES = ("longest", "shortest")
@@ -50,10 +51,8 @@ def read_picture(source, size=None, side="longest"):  # -> (H, W, 3)
     MinistyleError
         The source cannot be read as a picture, or is empty.
     """
-    if hasattr(source, "get") and hasattr(source, "ndim"):  # a GPU's array
-        source = source.get()
-    if isinstance(source, np.ndarray):
-        pixels = _from_array(source)
+    if hasattr(source, "ndim"):  # an array, of the host or of a GPU
+        pixels = _from_array(to_host(source))
     elif isinstance(source, Image.Image):
         pixels = _decode(source, "the picture")
     elif isinstance(source, str | os.PathLike):

@@ -8,7 +8,6 @@ import difflib
 import math
 import numbers
 import os
-import sys
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -153,7 +152,11 @@ def _check_number(name, value, kind, minimum, maximum=math.inf):
     allowed = numbers.Integral if kind is int else numbers.Real
     if not isinstance(value, allowed) or isinstance(value, bool):
         raise MinistyleError(f"{name} (={value!r}) must be a {'whole ' if kind is int else ''}number")
-    if value > sys.float_info.max or not minimum <= float(value) <= min(maximum, sys.float_info.max):  # nan fails, too
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number) or not minimum <= number <= maximum:
         limits = f"at least {minimum}" if maximum == math.inf else f"from {minimum} to {maximum}"
         raise MinistyleError(f"{name} (={value}) must be {limits}" + (" and finite" if kind is float else ""))
 

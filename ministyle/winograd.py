@@ -191,8 +191,7 @@ class _PatchConvolution:
         self.pool = pool
 
     def run(self, x, mask, y, positive):
-        height, width, _ = x.shape
-        strips = _strips(height, -(-TILES_PER_STRIP * OUTPUTS**2 // width))
+        strips = _strips_of_rows(*x.shape[:2])
         self.pool.run(lambda strip: self._strip(x, mask, y, positive, *strip), strips)
 
     def _strip(self, x, mask, y, positive, top, bottom):
@@ -221,8 +220,7 @@ class _SpreadConvolution:
         self.pool = pool
 
     def run(self, dy, mask, dx, positive):
-        height, width, _ = dy.shape
-        strips = _strips(height, -(-TILES_PER_STRIP * OUTPUTS**2 // width))
+        strips = _strips_of_rows(*dy.shape[:2])
         self.pool.run(lambda strip: self._strip(dy, mask, dx, *strip), strips)
 
     def _strip(self, dy, mask, dx, top, bottom):
@@ -379,6 +377,11 @@ def _strips(rows, rows_per_strip):
     count = min(rows, 2 * max(1, rows // (2 * rows_per_strip)))
     edges = [rows * i // count for i in range(count + 1)]
     return list(pairwise(edges))
+
+
+def _strips_of_rows(height, width):
+    """Cut a picture's rows into strips of as many positions as a strip of tiles has."""
+    return _strips(height, -(-TILES_PER_STRIP * OUTPUTS**2 // width))
 
 
 def _copy_with_border(x, mask, first, padded):

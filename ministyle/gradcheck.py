@@ -187,11 +187,13 @@ def _check_losses(sampler):
     """Check the losses with respect to activations, many of which are 0, as after a ReLU."""
     F = sampler.rectified(7, 10, 5)
     P = sampler.rectified(7, 10, 5)
-    A = losses.gram_matrix(sampler.rectified(6, 8, 5)) / 48
+    G, A = losses.gram_matrix(F) / 70, losses.gram_matrix(sampler.rectified(6, 8, 5)) / 48
+    error = sampler.along(lambda x: (losses.gram_matrix(x), x), losses.gram_backward, F)
+    yield Check("Gram matrix", "direction", error, DIRECTION_TOLERANCE)
     for convention in losses.CONVENTIONS:
         error = sampler.directional(lambda x: losses.content_loss(x, P, convention), F)  # noqa: B023
         yield Check(f"content loss, {convention}", "direction", error, DIRECTION_TOLERANCE)
-        error = sampler.directional(lambda x: losses.style_loss(x, A, convention), F)  # noqa: B023
+        error = sampler.directional(lambda x: losses.style_loss(x, A, convention), G)  # noqa: B023
         yield Check(f"style loss, {convention}", "direction", error, DIRECTION_TOLERANCE)
     error = sampler.directional(losses.total_variation_loss, sampler.normal(7, 10, 3))
     yield Check("total variation", "direction", error, DIRECTION_TOLERANCE)
@@ -210,7 +212,7 @@ def _check_network(sampler, network, size):
             normalised=normalised,
             dtype="float64",
             device=network.device,
-            convolution="winograd" if network.fast else "direct",
+            convolution="winograd" if network.pool else "direct",
         )
         ways = [sampler.uniform(-1, 1, *shape) for _ in range(sampler.directions)]
         steps = [linear_region_step(variant, pixels, way, taps) for way in ways]

@@ -1,4 +1,4 @@
-"""The paper's losses, each with its gradient with respect to the activations it is computed from.
+"""The paper's losses, each with its gradient with respect to what it is computed from.
 
 Gatys, Ecker, Bethge: A Neural Algorithm of Artistic Style, arXiv:1508.06576, 2015. F, P, G, A, N, M are
 the paper's letters: F the activations of the picture being made, P those of the photograph, G and A the Gram
@@ -46,31 +46,33 @@ def gram_matrix(F):  # (H, W, N) -> (N, N)
     return columns.T @ columns
 
 
-def style_loss(F, target, convention="mean"):  # (H, W, N), (N, N) -> scalar, (H, W, N)
-    """Compare Gram matrices in one layer: equation 4, and its gradient, equation 6.
+def gram_backward(dG, F):  # (N, N), (H, W, N) -> (H, W, N)
+    """Propagate a gradient back through `gram_matrix`: F_ik enters the i-th row and the i-th column of G."""
+    columns = F.reshape(-1, F.shape[2])  # (M, N)
+    return (columns @ (dG + dG.T)).reshape(F.shape)
+
+
+def style_loss(G, A, convention="mean"):  # (N, N), (N, N) -> scalar, (N, N)
+    """Compare Gram matrices in one layer: equation 4, and its gradient.
+
+    Equation 6, the gradient with respect to F, is what `gram_backward` makes of this gradient over M.
 
     Parameters
     ----------
-    F : array (H, W, N)
-    target : array (N, N)
-        The painting's Gram matrix divided by the painting's own number of positions. Equation 4 assumes that
-        picture and painting are of one size; dividing each Gram matrix by its own M gives the same where
-        they are, and lets them differ, in both conventions.
+    G, A : arrays (N, N)
+        The Gram matrices of the picture being made and of the painting, each divided by its own number of positions.
+        Equation 4 assumes that both are of one size and divides by M^2; this gives the same where they are, and
+        lets them differ, in both conventions.
 
     Returns
     -------
     loss : 0-d array
-    gradient : array (H, W, N), with respect to F
+    gradient : array (N, N), with respect to G
     """
-    N = F.shape[2]
-    columns = F.reshape(-1, N)  # (M, N)
-    M = len(columns)
-    difference = gram_matrix(F) / M - target  # (G - A) / M
+    N = len(G)
     factor = 1 / (4 * N**2) if convention == "literal" else 1 / N**2
-    loss = (difference * difference).sum() * factor
-    # d/dF of sum (F^T F / M - A / M)^2 is 4 F (G - A) / M^2, as G - A is symmetric.
-    gradient = columns @ (difference * (4 * factor / M))
-    return loss, gradient.reshape(F.shape)
+    difference = G - A
+    return (difference * difference).sum() * factor, difference * (2 * factor)
 
 
 def total_variation_loss(pixels):  # (H, W, C) -> scalar, (H, W, C)

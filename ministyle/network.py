@@ -4,11 +4,13 @@ The network is used as the paper uses it: its convolutions and pooling layers on
 named as in the paper, conv1_1 ... conv5_4, and means the activations after the ReLU.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from . import arrays, layers, winograd
+from . import arrays, layers, strips, winograd
 from .arrays import array_module
 from .errors import MinistyleError
 from .weights import Weights, load_weights
@@ -89,12 +91,50 @@ def load_network(
         name: tuple(arrays.to_device(array, device, dtype) for array in kernel_and_bias)
         for name, kernel_and_bias in parameters.items()
     }
-    fast = {}
-    if device == "cpu" and convolution != "direct":
-        pool = winograd.ThreadPool(threads or winograd.available_cores())
-        fast = {name: winograd.Convolution(*kernel_and_bias, pool) for name, kernel_and_bias in on_device.items()}
-        fast["pool"] = winograd.Pooling(*POOLING[pooling], pool)
-    return Network(weights, on_device, pooling, dtype, device, fast)
+    pool = strips.ThreadPool(threads) if device == "cpu" and convolution != "direct" else None
+    make_steps = _plain_steps if pool is None else partial(_fast_steps, pool=pool)
+    return Network(weights, tuple(make_steps(on_device, *POOLING[pooling])), tuple(on_device), dtype, device, pool)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of the network.
+
+    Attributes
+    ----------
+    operation : "convolution", "relu" or "pool"
+    layer : the name of the layer whose activations come out, or None between a convolution and its ReLU
+    forward : function x -> y, cache
+    backward : function dy, cache -> dx
+    """
+
+    operation: str
+    layer: str | None
+    forward: Callable
+    backward: Callable
+
+
+def _plain_steps(parameters, pool_forward, pool_backward):
+    """Yield the network's operations as the functions of `layers`."""
+    for name in SEQUENCE:
+        if name.startswith("pool"):
+            yield Step("pool", name, pool_forward, pool_backward)
+        elif name in parameters:
+            kernel, bias = parameters[name]
+            forward = partial(layers.convolution_forward, kernel=kernel, bias=bias)
+            yield Step("convolution", None, forward, layers.convolution_backward)
+            yield Step("relu", name, layers.relu_forward, layers.relu_backward)
+
+
+def _fast_steps(parameters, pool_forward, pool_backward, pool):
+    """Yield the network's operations as `winograd` and `strips` do them, on all cores."""
+    pooling = strips.Pooling(pool_forward, pool_backward, pool)
+    for name in SEQUENCE:
+        if name.startswith("pool"):
+            yield Step("pool", name, pooling.forward, pooling.backward)
+        elif name in parameters:
+            convolution = winograd.Convolution(*parameters[name], pool)
+            yield Step("relu", name, convolution.forward, convolution.backward)
 
 
 @dataclass(frozen=True)
@@ -104,20 +144,19 @@ class Network:
     Attributes
     ----------
     weights : Weights, the weight file as read
-    parameters : dict, layer name -> (kernel (3, 3, C_in, C_out), bias (C_out,)), on the device
-    pooling : "average" or "max"
+    steps : tuple of Step, from the pixels on
+    layers : tuple of str, the names of the convolutions that the weight file has
     dtype : "float32" or "float64"
     device : "cpu" or "cuda"
-    fast : dict, layer name -> `winograd.Convolution`, "pool" -> `winograd.Pooling`; empty where the plain functions of
-        `layers` are used
+    pool : strips.ThreadPool, or None where the plain functions of `layers` are used
     """
 
     weights: Weights
-    parameters: dict = field(repr=False)
-    pooling: str
+    steps: tuple = field(repr=False)
+    layers: tuple = field(repr=False)
     dtype: str
     device: str
-    fast: dict = field(repr=False)
+    pool: strips.ThreadPool | None = field(repr=False)
 
     def features(self, pixels, layers):  # (H, W, 3) -> {name: (H_l, W_l, C_l)}
         """Return a picture's activations, after the ReLU, at the layers named.
@@ -148,26 +187,17 @@ class Network:
         MinistyleError
             A layer is unknown or not in the weight file, or the picture is too small to reach it.
         """
-        taps = [layer_name(tap) for tap in taps]
+        taps = {layer_name(tap) for tap in taps}
         self._check(pixels, taps)
         x, cache = preprocess_forward(pixels, self.weights)
         features, tape = {}, [("preprocess", None, preprocess_backward, cache)]
-        for name in SEQUENCE[: 1 + max(map(SEQUENCE.index, taps))]:
-            if self.fast:
-                kind, layer = ("pool", self.fast["pool"]) if name.startswith("pool") else ("relu", self.fast[name])
-                x, cache = layer.forward(x)
-                tape.append((kind, name, layer.backward, cache))
-            elif name.startswith("pool"):
-                pool_forward, pool_backward = POOLING[self.pooling]
-                x, cache = pool_forward(x)
-                tape.append(("pool", name, pool_backward, cache))
-            else:
-                x, cache = layers.convolution_forward(x, *self.parameters[name])
-                tape.append(("convolution", None, layers.convolution_backward, cache))
-                x, cache = layers.relu_forward(x)
-                tape.append(("relu", name, layers.relu_backward, cache))
-            if name in taps:
-                features[name] = x
+        for step in self.steps:
+            x, cache = step.forward(x)
+            tape.append((step.operation, step.layer, step.backward, cache))
+            if step.layer in taps:
+                features[step.layer] = x
+            if len(features) == len(taps):
+                break
         return features, tape
 
     def backward(self, tape, feature_gradients):  # {name: (H_l, W_l, C_l)} -> (H, W, 3)
@@ -177,7 +207,9 @@ class Network:
         ----------
         tape : what `forward` returned
         feature_gradients : dict, layer name -> gradient of the loss with respect to that layer's activations
-            (with respect to what comes out of the ReLU: the ReLU itself is on the tape)
+            (with respect to what comes out of the ReLU: the ReLU itself is on the tape). It is asked for some rows at a
+            time, `gradient[first:last]`, when the sweep comes to its layer; so it may be an array, or something else
+            with a shape that computes those rows when they are needed.
 
         Returns
         -------
@@ -186,13 +218,23 @@ class Network:
         gradients = {layer_name(name): gradient for name, gradient in feature_gradients.items()}
         dx = None
         for _, name, backward, cache in reversed(tape):
-            if name in gradients and dx is None:
-                dx = gradients[name]
-            elif name in gradients:
-                dx += gradients[name]
+            if name in gradients:
+                if dx is None:
+                    dx = array_module(cache).zeros(gradients[name].shape, self.dtype)
+                self.over_rows(partial(_add_rows, dx, gradients[name]), dx)
             if dx is not None:
                 dx = backward(dx, cache)
         return dx
+
+    def over_rows(self, function, array):
+        """Call a function of rows, a slice, for all rows of an array; return a list of the results.
+
+        On a CPU these are some strips of rows, on all cores, and otherwise it is all rows at once.
+        """
+        if self.pool is None:
+            return [function(slice(None))]
+        height, width = array.shape[:2]
+        return self.pool.run(lambda strip: function(slice(*strip)), strips.cut(height, width))
 
     def to_device(self, pixels):
         """Return a picture as an array on the network's device, in its data type."""
@@ -202,11 +244,10 @@ class Network:
         if not taps:
             raise MinistyleError("name at least one layer of the network")
         for name in taps:
-            if name not in self.parameters:
-                *_, last = self.parameters
+            if name not in self.layers:
                 raise MinistyleError(
-                    f"weight file '{self.weights.path}' ends at {last} and has no {name}; to get all 16 layers, "
-                    "fetch Keras's file as weights/README.md says and run "
+                    f"weight file '{self.weights.path}' ends at {self.layers[-1]} and has no {name}; to get all 16 "
+                    "layers, fetch Keras's file as weights/README.md says and run "
                     "'python -m ministyle weights import FILE --dtype float32'"
                 )
         pools = max(int(name[4]) for name in taps) - 1  # conv4_2 lies behind three pooling layers
@@ -216,6 +257,10 @@ class Network:
                 f"a picture of {width} x {height} pixels is too small for {max(taps)}: each side must have "
                 f"at least {2**pools}; try a larger --image-size or --style-size"
             )
+
+
+def _add_rows(dx, gradient, rows):
+    dx[rows] += gradient[rows]
 
 
 def layer_name(name):
@@ -304,10 +349,10 @@ def mean_activations(network, pictures):
     its layer's average filter, gets that thousandth: dividing by next to nothing would let a filter about
     which the photographs say nothing drown all others.
     """
-    sums = dict.fromkeys(network.parameters, 0.0)
+    sums = dict.fromkeys(network.layers, 0.0)
     count = 0
     for pixels in pictures:
-        for name, activations in network.features(pixels, network.parameters).items():
+        for name, activations in network.features(pixels, network.layers).items():
             sums[name] = sums[name] + arrays.to_host(activations.mean(axis=(0, 1))).astype(np.float64)
         count += 1
     means = {name: total / count for name, total in sums.items()}

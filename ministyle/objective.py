@@ -75,15 +75,13 @@ class Objective:
         self.content_weights = {}  # layer -> its weight in the loss
         self.style_weights = {}
         self.content_targets = {}  # layer -> the photograph's activations, P
-        self.style_targets = {}  # layer -> the painting's Gram matrix over its number of positions, A / M
+        self.style_targets = {}  # layer -> the painting's Gram matrix per position, A / M
         if content is not None:
             self.content_weights = {name: content_weight / len(content_layers) for name in content_layers}
             self.content_targets = network.features(content, content_layers)
         if style is not None:
-            self.style_targets = {
-                name: losses.gram_matrix(features) / (features.shape[0] * features.shape[1])
-                for name, features in network.features(style, style_layers).items()
-            }
+            features = network.features(style, style_layers)
+            self.style_targets = {name: self._gram_matrix_per_position(F) for name, F in features.items()}
             shares = self._shares(style_layers, style_layer_weights)
             self.style_weights = {name: style_weight * share for name, share in shares.items()}
         self.terms = {}
@@ -100,11 +98,16 @@ class Objective:
         gradients = {}
         for name, target in self.content_targets.items():
             self._check_size(name, features[name], target)
-            result = losses.content_loss(features[name], target, self.convention)
-            self._add(f"content {name}", self.content_weights[name], result, gradients, name)
+            weight = self.content_weights[name]
+            loss, gradient = losses.content_loss(features[name], target, self.convention)
+            self.terms[f"content {name}"] = weight * float(loss)
+            gradient *= weight
+            gradients[name] = gradient
         for name, target in self.style_targets.items():
-            result = losses.style_loss(features[name], target, self.convention)
-            self._add(f"style {name}", self.style_weights[name], result, gradients, name)
+            F, weight = features[name], self.style_weights[name]
+            loss, gradient = losses.style_loss(self._gram_matrix_per_position(F), target, self.convention)
+            self.terms[f"style {name}"] = weight * float(loss)
+            gradients[name] = _StyleGradient(gradient * (weight / _positions(F)), F, gradients.get(name))
         gradient = self.network.backward(tape, gradients)
         if self.tv_weight:
             value, tv_gradient = losses.total_variation_loss(pixels)
@@ -125,12 +128,9 @@ class Objective:
             )
         return dict(zip(style_layers, weights, strict=True))
 
-    def _add(self, term, weight, result, gradients, name):
-        """Record one weighted term and add its gradient to that of its layer."""
-        value, gradient = result
-        self.terms[term] = weight * float(value)
-        gradient *= weight
-        gradients[name] = gradients[name] + gradient if name in gradients else gradient
+    def _gram_matrix_per_position(self, F):  # (H, W, N) -> (N, N)
+        """Return G / M, summed over strips of rows."""
+        return sum(self.network.over_rows(lambda rows: losses.gram_matrix(F[rows]), F)) / _positions(F)
 
     @staticmethod
     def _check_size(name, features, target):
@@ -139,3 +139,24 @@ class Objective:
                 f"the picture and the content picture differ in size: {name} has shape {features.shape} and "
                 f"{target.shape}"
             )
+
+
+class _StyleGradient:
+    """A style term's gradient with respect to activations, computed a few rows at a time, when they are asked for.
+
+    It is as large as the activations and needed only once.
+    """
+
+    def __init__(self, dG, F, content_gradient):
+        self.dG = dG
+        self.F = F
+        self.shape = F.shape
+        self.content_gradient = content_gradient  # array like F, of a layer that serves both, or None
+
+    def __getitem__(self, rows):
+        gradient = losses.gram_backward(self.dG, self.F[rows])
+        return gradient if self.content_gradient is None else gradient + self.content_gradient[rows]
+
+
+def _positions(F):
+    return F.shape[0] * F.shape[1]

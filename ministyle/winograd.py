@@ -29,38 +29,42 @@ outputs reads 6x6 inputs, and takes 36 multiplications for a pair of channels in
 The sum over input channels can be taken before the last transform, since that is linear. So for each of the 36 points
 there is one matrix product, (tiles, C) @ (C, K), and this is where the time goes.
 
-**On arrays (H, W, C).** A picture's overlapping tiles are one strided view; copying it gives a matrix (36, tiles *
-C), on which the input transform in both dimensions is a product with the 36x36 Kronecker product of B^T with itself.
-Likewise for the output, 16x36. Everything is three matrix products and two copies.
+**The way back** is the same with the kernel turned by 180 degrees and its channels swapped. A turned kernel needs no
+transform of its own: turning reverses a polynomial's coefficients, and x^2 g(1/x) has at the point a the value a^2
+g(1/a). Our points are each other's inverses (2/3 and 3/2, -2/3 and -3/2, 0 and infinity), so the turned kernel's values
+are those of the kernel in another order, up to a factor for each point. `turned` puts order and factors into A^T and
+B^T; then both directions share one transformed kernel, which at 36 numbers for 9 is the largest thing in memory.
 
-**In strips.** All this is done for a few rows of tiles at a time, so that a strip's arrays stay in a core's cache;
-strips are spread over threads. NumPy lets go of the interpreter's lock in copies, arithmetic and BLAS. BLAS is held
-to one thread meanwhile, as its own threads would get in the way of ours. How a picture is cut into strips does not
-depend on the number of threads, so neither does any bit of the result. Each thread keeps its arrays from strip to
-strip and layer to layer: fresh memory costs a page fault for every 4096 bytes.
+**On arrays (H, W, C).** The 6x6 pixels of a tile, written out one below the other, are a matrix (36, C); on it the
+input transform in both dimensions is a product with the 36x36 Kronecker product of B^T with itself. Likewise (16, 36)
+for the output. These products are small enough to stay in the first cache, and NumPy does them for a stack of tiles
+in one call, at the speed of large ones. The results of the first land in an array (36, tiles, C), a stack of matrices
+for the 36 products, simply by giving a transposed view of that as `out`; the last reads its input in the same way.
+
+**In strips.** All this is done for about 128 tiles at a time, so that they stay in a core's cache, by one thread from
+reading to writing; see `strips`. Where a layer has few tiles and its kernel is larger than they are, as in
+the deep layers, reading the kernel is what takes time. There the layer is one strip, all threads do each of the three
+steps together, and the kernel is read once.
 
 The first layer reads only three channels, and writes only three on the way back. There transforms would cost more
 than they save, and `_PatchConvolution` multiplies patches of 3x3x3 pixels directly.
 """
 
-import os
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import copy_context
-from functools import cache, cached_property
-from itertools import pairwise
+from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.polynomial import polynomial
 
+from .strips import cut
+
 OUTPUTS, TAPS = 4, 3
 TILE = OUTPUTS + TAPS - 1
 POINTS = (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)  # and infinity
+INVERSES = (5, 3, 4, 1, 2, 0)  # which point is the inverse of each
 TILES_PER_STRIP = 128  # few enough to stay in the cache, enough for matrix products to run at full speed
 FEW_CHANNELS = 8  # up to here the direct product is faster
+SMALL_KERNEL = 2**23  # bytes; up to here a transposed copy is kept for the way back, as it is faster to read
 
 
 def transforms(points=POINTS, outputs=OUTPUTS, taps=TAPS):
@@ -84,6 +88,13 @@ def transforms(points=POINTS, outputs=OUTPUTS, taps=TAPS):
     return A.T, G, B
 
 
+def turned(A_T, G, B_T):
+    """Return A^T and B^T such that with them a transformed kernel G g correlates as the turned kernel g[::-1] would."""
+    inverses = list(INVERSES)
+    factors = G[:, ::-1].sum(axis=1) / G[inverses].sum(axis=1)  # G[:, ::-1] = factors * G[inverses], row by row
+    return A_T[:, inverses], (factors[:, np.newaxis] * B_T)[inverses]
+
+
 class Convolution:
     """A 3x3 convolution with bias and ReLU, and its backward pass, made ready for one layer.
 
@@ -91,124 +102,168 @@ class Convolution:
     ----------
     kernel : array (3, 3, C, K)
     bias : array (K,)
-    pool : ThreadPool
+    pool : strips.ThreadPool
     """
 
     def __init__(self, kernel, bias, pool):
         self.kernel = kernel
         self.bias = bias
         self.pool = pool
+        self.channels_in, self.channels_out = kernel.shape[2:]
 
     def forward(self, x):  # (H, W, C) -> (H, W, K), (H, W, K)
         """Return the activations after the ReLU, and where they are positive (bool), which `backward` needs."""
-        y = self.pool.memory.empty((*x.shape[:2], self.kernel.shape[3]), x.dtype)
-        positive = self.pool.memory.empty(y.shape, bool)
+        height, width, _ = x.shape
+        y = self._whole_tiles(height, width, self.channels_out, x.dtype)
+        positive = self._whole_tiles(height, width, self.channels_out, bool)
         self._forward.run(x, None, y, positive)
-        return y, positive
+        return y[:height, :width], positive[:height, :width]
 
     def backward(self, dy, positive):  # (H, W, K), (H, W, K) -> (H, W, C)
         """Propagate a gradient back through ReLU and convolution."""
-        dx = self.pool.memory.empty((*dy.shape[:2], self.kernel.shape[2]), dy.dtype)
+        height, width, _ = dy.shape
+        dx = self._whole_tiles(height, width, self.channels_in, dy.dtype)
         self._backward.run(dy, positive, dx, None)
-        return dx
+        return dx[:height, :width]
+
+    def _whole_tiles(self, height, width, channels, dtype):
+        """Return an array large enough for whole tiles; what sticks out is cut off by a view."""
+        down, across = _tiles(height, width)
+        return self.pool.memory.empty((OUTPUTS * down, OUTPUTS * across, channels), dtype)
 
     # Kernels are transformed when they are first needed: who asks for conv1_1 does not wait for conv5_1's.
 
     @cached_property
     def _forward(self):
-        kind = _PatchConvolution if self.kernel.shape[2] <= FEW_CHANNELS else _TileConvolution
-        return kind(self.kernel, self.bias, self.pool)
+        if self.channels_in <= FEW_CHANNELS:
+            return _PatchConvolution(self.kernel, self.bias, self.pool)
+        A_T, _, B_T = transforms()
+        return _TileConvolution(self._transformed_kernel, A_T, B_T, self.bias, self.pool)
 
     @cached_property
     def _backward(self):
-        if self.kernel.shape[2] <= FEW_CHANNELS:
+        if self.channels_in <= FEW_CHANNELS:
             return _SpreadConvolution(self.kernel, self.pool)
-        turned = np.ascontiguousarray(self.kernel[::-1, ::-1].swapaxes(2, 3))
-        return _TileConvolution(turned, None, self.pool)
+        swapped = self._transformed_kernel.swapaxes(1, 2)  # (36, K, C)
+        if swapped.nbytes <= SMALL_KERNEL:
+            swapped = np.ascontiguousarray(swapped)
+        return _TileConvolution(swapped, *turned(*transforms()), None, self.pool)
+
+    @cached_property
+    def _transformed_kernel(self):
+        _, G, _ = transforms()
+        flat = self.kernel.reshape(TAPS * TAPS, -1)
+        return (np.kron(G, G).astype(flat.dtype) @ flat).reshape(TILE * TILE, *self.kernel.shape[2:])  # (36, C, K)
 
 
 class _TileConvolution:
     """Convolution by tiles of 4x4 outputs; with a bias also the ReLU, without one neither."""
 
-    def __init__(self, kernel, bias, pool):
-        A_T, G, B_T = transforms()
-        _, _, channels_in, self.channels_out = kernel.shape
-        self.pool = pool
-        self.bias = bias
-        self.input_transform = np.kron(B_T, B_T).astype(kernel.dtype)  # (36, 36)
+    def __init__(self, kernel, A_T, B_T, bias, pool):
+        self.kernel = kernel  # (36, C, K), transformed
+        _, self.channels_in, self.channels_out = kernel.shape
         self.output_transform = np.kron(A_T, A_T).astype(kernel.dtype)  # (16, 36)
-        transformed = np.kron(G, G).astype(kernel.dtype) @ kernel.reshape(TAPS * TAPS, -1)
-        self.kernel = transformed.reshape(TILE * TILE, channels_in, self.channels_out)  # (36, C, K)
+        self.input_transform = np.kron(B_T, B_T).astype(kernel.dtype)  # (36, 36)
+        self.bias = None if bias is None else np.tile(bias, OUTPUTS * OUTPUTS)  # (16 K,)
+        self.pool = pool
 
     def run(self, x, mask, y, positive):
-        height, width, _ = x.shape
-        down, across = -(-height // OUTPUTS), -(-width // OUTPUTS)  # tiles, rounded up
-        strips = _strips(down, -(-TILES_PER_STRIP // across))
-        self.pool.run(lambda strip: self._strip(x, mask, y, positive, *strip, across), strips)
+        """Convolve x, taken as 0 where the mask is False, into y and, with a ReLU, `positive`, both of whole tiles."""
+        down, across = _tiles(*x.shape[:2])
+        if down * across * (self.channels_in + self.channels_out) > self.channels_in * self.channels_out:
 
-    def _strip(self, x, mask, y, positive, first, last, across):
-        """Convolve the rows of tiles from `first` to before `last`, each with `across` tiles."""
-        height, width, channels_in = x.shape
+            def convolve(strip):
+                transformed, products = self._arrays(self.pool.scratch, strip, across)
+                self._read(x, mask, strip, across, transformed)
+                np.matmul(transformed, self.kernel, out=products)
+                self._write(products, strip, across, y, positive)
+
+            self.pool.run(convolve, cut(down, across, TILES_PER_STRIP))
+            return
+
+        empty = self.pool.memory.empty
+        transformed, products = self._arrays(lambda name, *shape_and_dtype: empty(*shape_and_dtype), (0, down), across)
+
+        def part(array, strip):
+            return array[:, strip[0] * across : strip[1] * across]
+
+        def multiply(points):
+            np.matmul(transformed[slice(*points)], self.kernel[slice(*points)], out=products[slice(*points)])
+
+        rows = cut(down, across, TILES_PER_STRIP // 4)
+        self.pool.run(lambda strip: self._read(x, mask, strip, across, part(transformed, strip)), rows)
+        self.pool.run(multiply, cut(TILE * TILE, 1, 3))
+        self.pool.run(lambda strip: self._write(part(products, strip), strip, across, y, positive), rows)
+
+    def _arrays(self, empty, strip, across):
+        tiles = (strip[1] - strip[0]) * across
+        dtype = self.kernel.dtype
+        return (
+            empty("transformed", (TILE * TILE, tiles, self.channels_in), dtype),
+            empty("products", (TILE * TILE, tiles, self.channels_out), dtype),
+        )
+
+    def _read(self, x, mask, strip, across, transformed):
+        """Transform the inputs of some rows of tiles, `strip` being (first, last + 1)."""
+        first, last = strip
         down = last - first
         scratch = self.pool.scratch
-        padded = scratch("padded", (OUTPUTS * down + 2, OUTPUTS * across + 2, channels_in), x.dtype)
+        padded = scratch("padded", (OUTPUTS * down + 2, OUTPUTS * across + 2, self.channels_in), x.dtype)
         _copy_with_border(x, mask, OUTPUTS * first - 1, padded)
-
         row, column, channel = padded.strides
+        # The six pixels that a tile has in one row lie side by side in memory.
         tiles = as_strided(
-            padded, (TILE, TILE, down, across, channels_in), (row, column, OUTPUTS * row, OUTPUTS * column, channel)
+            padded, (down, across, TILE, TILE * self.channels_in), (OUTPUTS * row, OUTPUTS * column, row, channel)
         )
-        gathered = scratch("gathered", tiles.shape, x.dtype)
+        gathered = scratch("tiles", tiles.shape, x.dtype)
         gathered[...] = tiles
+        gathered = gathered.reshape(down * across, TILE * TILE, self.channels_in)
+        np.matmul(self.input_transform, gathered, out=transformed.swapaxes(0, 1))
 
-        transformed = scratch("transformed", (TILE * TILE, down * across, channels_in), x.dtype)
-        np.dot(self.input_transform, gathered.reshape(TILE * TILE, -1), out=transformed.reshape(TILE * TILE, -1))
+    def _write(self, products, strip, across, y, positive):
+        """Transform the products into outputs, and write them to the rows of y where they belong."""
+        first, last = strip
+        down = last - first
+        tiles = self.pool.scratch("tiles", (down * across, OUTPUTS * OUTPUTS, self.channels_out), y.dtype)
+        np.matmul(self.output_transform, products.swapaxes(0, 1), out=tiles)
+        if self.bias is not None:
+            _rectify(tiles.reshape(down * across, -1), self.bias)
+        tiles = tiles.reshape(down, across, OUTPUTS, -1)
 
-        products = scratch("products", (TILE * TILE, down * across, self.channels_out), x.dtype)
-        np.matmul(transformed, self.kernel, out=products)
+        def in_tiles(array):
+            rows = array[OUTPUTS * first : OUTPUTS * last]
+            return rows.reshape(down, OUTPUTS, across, -1).swapaxes(1, 2)  # (down, across, 4, 4 K)
 
-        outputs = scratch("gathered", (OUTPUTS, OUTPUTS, down, across, self.channels_out), x.dtype)
-        np.dot(self.output_transform, products.reshape(TILE * TILE, -1), out=outputs.reshape(OUTPUTS * OUTPUTS, -1))
-
-        in_place = outputs.transpose(2, 0, 3, 1, 4)  # (down, 4, across, 4, K): rows and columns of the picture
-        block = scratch("padded", in_place.shape, x.dtype)
-        if self.bias is None:
-            block[...] = in_place
-        else:
-            np.add(in_place, self.bias, out=block)
-        top, bottom = OUTPUTS * first, min(OUTPUTS * last, height)
-        result = block.reshape(OUTPUTS * down, OUTPUTS * across, -1)[: bottom - top, :width]
-        _finish(result, y[top:bottom], positive, top, bottom)
+        in_tiles(y)[...] = tiles
+        if positive is not None:
+            np.greater(tiles, 0, out=in_tiles(positive))
 
 
 class _PatchConvolution:
-    """Convolution of a few channels: every patch of 3x3 pixels is written out, and multiplied by the kernel."""
+    """Convolution of a few channels, with ReLU: every patch of 3x3 pixels is written out and multiplied."""
 
     def __init__(self, kernel, bias, pool):
-        self.channels_out = kernel.shape[3]
-        self.kernel = kernel.reshape(-1, self.channels_out)  # (9 C, K)
-        self.bias = bias
+        self.kernel = kernel.reshape(-1, kernel.shape[3])  # (9 C, K)
+        self.bias = np.tile(bias, OUTPUTS)
         self.pool = pool
 
     def run(self, x, mask, y, positive):
-        strips = _strips_of_rows(*x.shape[:2])
-        self.pool.run(lambda strip: self._strip(x, mask, y, positive, *strip), strips)
+        """Convolve x, taken as 0 where the mask is False, into y and `positive`, both of whole tiles."""
+        self.pool.run(lambda strip: self._strip(x, mask, y, positive, *strip), cut(*x.shape[:2]))
 
     def _strip(self, x, mask, y, positive, top, bottom):
-        _, width, channels_in = x.shape
-        height = bottom - top
-        scratch = self.pool.scratch
-        padded = scratch("padded", (height + 2, width + 2, channels_in), x.dtype)
+        height, width, channels_in = bottom - top, y.shape[1], x.shape[2]
+        padded = self.pool.scratch("padded", (height + 2, width + 2, channels_in), x.dtype)
         _copy_with_border(x, mask, top - 1, padded)
         row, column, channel = padded.strides
         # Three neighbouring pixels of a row lie side by side in memory.
         patches = as_strided(padded, (height, width, TAPS, TAPS * channels_in), (row, column, row, channel))
-        gathered = scratch("gathered", patches.shape, x.dtype)
+        gathered = self.pool.scratch("tiles", patches.shape, x.dtype)
         gathered[...] = patches
-        result = scratch("products", (height, width, self.channels_out), x.dtype)
-        np.dot(gathered.reshape(height * width, -1), self.kernel, out=result.reshape(height * width, -1))
-        result += self.bias
-        _finish(result, y[top:bottom], positive, top, bottom)
+        outputs = y[top:bottom]
+        np.matmul(gathered.reshape(height, width, -1), self.kernel, out=outputs)
+        _rectify(outputs.reshape(-1, len(self.bias)), self.bias)
+        np.greater(outputs, 0, out=positive[top:bottom])
 
 
 class _SpreadConvolution:
@@ -220,8 +275,8 @@ class _SpreadConvolution:
         self.pool = pool
 
     def run(self, dy, mask, dx, positive):
-        strips = _strips_of_rows(*dy.shape[:2])
-        self.pool.run(lambda strip: self._strip(dy, mask, dx, *strip), strips)
+        height, width, _ = dy.shape
+        self.pool.run(lambda strip: self._strip(dy, mask, dx, *strip), cut(height, width))
 
     def _strip(self, dy, mask, dx, top, bottom):
         _, width, channels_in = dy.shape
@@ -231,157 +286,26 @@ class _SpreadConvolution:
         _copy_with_border(dy, mask, top - 1, padded)
         spread = scratch("products", (TAPS, TAPS, self.channels_out, height + 2, width + 2), dy.dtype)
         np.dot(self.kernel, padded.reshape(-1, channels_in).T, out=spread.reshape(len(self.kernel), -1))
-        planes = scratch("gathered", (self.channels_out, height, width), dy.dtype)
+        planes = scratch("tiles", (self.channels_out, height, width), dy.dtype)
         planes[...] = 0
         for i in range(TAPS):
             for j in range(TAPS):
                 planes += spread[i, j, :, 2 - i : 2 - i + height, 2 - j : 2 - j + width]
-        dx[top:bottom] = planes.transpose(1, 2, 0)
+        dx[top:bottom, :width] = planes.transpose(1, 2, 0)
 
 
-class Pooling:
-    """A pooling layer of `layers`, on all cores: its functions are called for a few rows at a time.
+def _tiles(height, width):
+    """Return how many tiles it takes down and across, those counted in full that stick out."""
+    return -(-height // OUTPUTS), -(-width // OUTPUTS)
 
-    Parameters
-    ----------
-    forward, backward : functions such as `layers.average_pool_forward` and `layers.average_pool_backward`
-    pool : ThreadPool
+
+def _rectify(rows, bias):
+    """Add the bias to every row and apply the ReLU, in place.
+
+    NumPy takes the maximum of two arrays three times as fast as that of an array and a number.
     """
-
-    def __init__(self, forward, backward, pool):
-        self._forward = forward
-        self._backward = backward
-        self.pool = pool
-
-    def forward(self, x):  # (H, W, C) -> (H // 2, W // 2, C)
-        """Return the pooled array and a cache: (first row, last row + 1, cache) of every strip."""
-        height, width, channels = x.shape[0] // 2, x.shape[1] // 2, x.shape[2]
-        y = self.pool.memory.empty((height, width, channels), x.dtype)
-        strips = _strips(height, -(-TILES_PER_STRIP * OUTPUTS // width))
-        caches = [None] * len(strips)
-
-        def pool_strip(index):
-            first, last = strips[index]
-            bottom = x.shape[0] if last == height else 2 * last  # the last strip has the odd row, if there is one
-            y[first:last], caches[index] = self._forward(x[2 * first : bottom])
-
-        self.pool.run(pool_strip, range(len(strips)))
-        return y, (x.shape, strips, caches)
-
-    def backward(self, dy, cache):  # (H // 2, W // 2, C) -> (H, W, C)
-        """Propagate a gradient back."""
-        shape, strips, caches = cache
-        dx = self.pool.memory.empty(shape, dy.dtype)
-
-        def pool_strip(index):
-            first, last = strips[index]
-            bottom = shape[0] if last == len(dy) else 2 * last
-            dx[2 * first : bottom] = self._backward(dy[first:last], caches[index])
-
-        self.pool.run(pool_strip, range(len(strips)))
-        return dx
-
-
-class ThreadPool:
-    """Threads that work on strips, each with arrays of its own that it keeps.
-
-    Parameters
-    ----------
-    threads : int
-    """
-
-    def __init__(self, threads):
-        self.memory = Memory()
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="ministyle")
-        self._local = threading.local()
-
-    def run(self, task, strips):
-        """Call `task` with every strip, on all threads, with BLAS held to one thread until all are done."""
-        contexts = [copy_context() for _ in strips]  # so that the caller's np.errstate holds in every thread
-        with _one_blas_thread():
-            for _ in self._executor.map(lambda context, strip: context.run(task, strip), contexts, strips):
-                pass
-
-    def scratch(self, name, shape, dtype):
-        """Return an array of this thread's own, with whatever it held before.
-
-        Arrays of one name share their memory, from call to call.
-        """
-        arrays = self._local.__dict__
-        size = int(np.prod(shape))
-        array = arrays.get(name)
-        if array is None or array.size < size or array.dtype != dtype:
-            array = arrays[name] = np.empty(size, dtype)
-        return array[:size].reshape(shape)
-
-
-class Memory:
-    """Memory for large arrays that is used again as soon as nobody refers to them any more.
-
-    Memory fresh from the operating system costs a page fault for every 4096 bytes when it is first written to: at 512
-    pixels more than all of the arithmetic in conv1_1. Every array handed out is a view of a block, and so is every view
-    of such an array: NumPy keeps a reference to the block in each of them. A block to which only this object refers is
-    free.
-    """
-
-    def __init__(self):
-        self._blocks = []
-
-    def empty(self, shape, dtype):
-        """Return an array with whatever its memory held before."""
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        block = self._free_block(size)
-        if block is None:
-            block = np.empty(size, np.uint8)
-            self._blocks.append(block)
-        return block[:size].view(dtype).reshape(shape)
-
-    def _free_block(self, size):
-        """Return the smallest free block of at least `size` bytes, but not one that is more than twice too large."""
-        counts = zip(self._blocks, _reference_counts(self._blocks), strict=True)
-        fitting = [block for block, count in counts if count == _FREE and size <= block.size <= 2 * size]
-        return min(fitting, key=len, default=None)
-
-
-def _reference_counts(blocks):
-    return [sys.getrefcount(block) for block in blocks]
-
-
-# What Python counts for a block that is in one list and nowhere else; versions of Python differ.
-_FREE = _reference_counts([np.empty(1)])[0]
-
-
-def available_cores():
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@cache
-def _blas():
-    import threadpoolctl  # here, because looking for the libraries takes a while
-
-    return threadpoolctl.ThreadpoolController().select(user_api="blas")
-
-
-@contextmanager
-def _one_blas_thread():
-    with _blas().limit(limits=1):
-        yield
-
-
-def _strips(rows, rows_per_strip):
-    """Cut rows into strips of equal height, give or take one; return (first, last + 1) of each.
-
-    There are at least two, and an even number, so that two threads have the same to do.
-    """
-    count = min(rows, 2 * max(1, rows // (2 * rows_per_strip)))
-    edges = [rows * i // count for i in range(count + 1)]
-    return list(pairwise(edges))
-
-
-def _strips_of_rows(height, width):
-    """Cut a picture's rows into strips of as many positions as a strip of tiles has."""
-    return _strips(height, -(-TILES_PER_STRIP * OUTPUTS**2 // width))
+    rows += bias
+    np.maximum(rows, np.zeros_like(bias), out=rows)
 
 
 def _copy_with_border(x, mask, first, padded):
@@ -400,12 +324,3 @@ def _copy_with_border(x, mask, first, padded):
         inside[...] = x[top:bottom]
     else:
         np.multiply(x[top:bottom], mask[top:bottom], out=inside)
-
-
-def _finish(result, y, positive, top, bottom):
-    """Write a strip's result to where it belongs, through the ReLU if there is a mask to fill."""
-    if positive is None:
-        y[...] = result
-    else:
-        np.maximum(result, 0, out=y)
-        np.greater(result, 0, out=positive[top:bottom])

@@ -20,7 +20,7 @@ def first_failure(weights):
 def test_the_packages_own_gradients_pass(weights, convolution):
     checks = list(check_gradients(weights, size=17, directions=2, seed=5, convolution=convolution))
     assert [check for check in checks if not check.passed] == []
-    assert len({(check.name, check.method) for check in checks}) == len(checks) == 21
+    assert len({(check.name, check.method) for check in checks}) == len(checks) == 22
     assert all(check.tolerance <= 1e-7 for check in checks)
     assert {check.tolerance for check in checks if check.method == "adjoint"} == {1e-8}
 
@@ -29,12 +29,13 @@ def test_it_runs_on_the_device(xp, device, weights):
     checks = check_gradients(weights, size=16, directions=1, device=device)
     names = [check.name for check in checks if check.passed]
     assert any("pixels to loss" in name for name in names)
-    assert len(names) == 21
+    assert len(names) == 22
 
 
 # Mistakes, each as (object, attribute, wrong version). A wrong version may call the right one, bound here.
 
 right_style_loss = losses.style_loss
+right_gram_backward = losses.gram_backward
 right_content_loss = losses.content_loss
 right_total_variation = losses.total_variation_loss
 right_relu_forward = layers.relu_forward
@@ -43,20 +44,17 @@ right_forward = network.Network.forward
 right_call = objective.Objective.__call__
 
 
-def gram_gradient_from_another_pictures_features(F, target, convention="mean"):
+def gram_gradient_from_another_pictures_features(dG, F):
     """In the published mistake the other picture is the painting; any other shows the same."""
-    loss, _ = right_style_loss(F, target, convention)
-    return loss, right_style_loss(np.roll(F, 1, axis=0), target, convention)[1]
+    return right_gram_backward(dG, np.roll(F, 1, axis=0))
 
 
-def gram_gradient_half(F, target, convention="mean"):
-    loss, gradient = right_style_loss(F, target, convention)
-    return loss, gradient / 2
+def gram_gradient_half(dG, F):
+    return right_gram_backward(dG, F) / 2
 
 
-def gram_gradient_normalised_by_three(F, target, convention="mean"):
-    loss, gradient = right_style_loss(F, target, convention)
-    return loss, gradient * F.shape[2] / 3
+def gram_gradient_normalised_by_three(dG, F):
+    return right_gram_backward(dG, F) * F.shape[2] / 3
 
 
 def content_gradient_masked_in_the_loss(F, P, convention="mean"):
@@ -65,9 +63,13 @@ def content_gradient_masked_in_the_loss(F, P, convention="mean"):
     return loss, gradient * (F > 0)
 
 
-def style_gradient_masked_wrongly(F, target, convention="mean"):
-    loss, gradient = right_style_loss(F, target, convention)
-    return loss, gradient * (F < F.mean())
+def style_gradient_masked_wrongly(dG, F):
+    return right_gram_backward(dG, F) * (F < F.mean())
+
+
+def style_gradient_of_one_triangle(G, A, convention="mean"):
+    loss, gradient = right_style_loss(G, A, convention)
+    return loss, np.triu(gradient)
 
 
 def relu_mask_at_least_zero(x):
@@ -147,10 +149,11 @@ right_backward = network.Network.backward
 
 
 MISTAKES = [
-    (losses, "style_loss", gram_gradient_from_another_pictures_features),
-    (losses, "style_loss", gram_gradient_half),
-    (losses, "style_loss", gram_gradient_normalised_by_three),
-    (losses, "style_loss", style_gradient_masked_wrongly),
+    (losses, "gram_backward", gram_gradient_from_another_pictures_features),
+    (losses, "gram_backward", gram_gradient_half),
+    (losses, "gram_backward", gram_gradient_normalised_by_three),
+    (losses, "gram_backward", style_gradient_masked_wrongly),
+    (losses, "style_loss", style_gradient_of_one_triangle),
     (losses, "content_loss", content_gradient_masked_in_the_loss),
     (losses, "total_variation_loss", variation_without_its_right_neighbours),
     (layers, "relu_forward", relu_mask_at_least_zero),

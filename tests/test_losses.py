@@ -60,22 +60,36 @@ def test_literal_content_loss_is_equations_1_and_2(device, activations, dtype):
     np.testing.assert_allclose(to_host(gradient)[F > 0], (F - P)[F > 0], rtol=1e-6)
 
 
+def style_term(F, A, convention):
+    """A layer's style loss and its gradient with respect to F, as the objective composes them."""
+    M = F.shape[0] * F.shape[1]
+    loss, gradient = losses.style_loss(losses.gram_matrix(F) / M, A, convention)
+    return loss, losses.gram_backward(gradient / M, F)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_literal_style_loss_is_equations_4_and_6(device, activations, dtype):
     F, _, S = activations
     N, M = 3, 20
     G, A = paper_gram(paper_layout(F)), paper_gram(paper_layout(S))
-    loss, gradient = losses.style_loss(to_device(F, device, dtype), to_device(A / M, device, dtype), "literal")
+    loss, gradient = style_term(to_device(F, device, dtype), to_device(A / M, device, dtype), "literal")
     assert relative_error(loss, np.array(np.sum((G - A) ** 2) / (4 * N**2 * M**2))) < EXACT[dtype]
     equation_6 = (paper_layout(F).T @ (G - A)).T / (N**2 * M**2)
     assert gradient.dtype == dtype
     assert relative_error(paper_layout(to_host(gradient)), equation_6) < 10 * EXACT[dtype]
 
 
+def test_gram_backward_is_the_derivative_for_any_gradient_even_one_that_is_not_symmetric(activations, random):
+    F = activations[0]
+    dG = random.normal(size=(3, 3))
+    numerical = numerical_gradient(lambda x: (dG * losses.gram_matrix(x)).sum(), F)
+    assert relative_error(losses.gram_backward(dG, F), numerical) < 1e-7
+
+
 def test_mean_convention_differs_by_the_documented_factors(device, activations):
     F, P, S = (to_device(array, device) for array in activations)
     A = losses.gram_matrix(S) / 20
-    for loss, target, factor in [(losses.content_loss, P, 2 / 60), (losses.style_loss, A, 4)]:
+    for loss, target, factor in [(losses.content_loss, P, 2 / 60), (style_term, A, 4)]:
         (literal, literal_gradient), (mean, mean_gradient) = (loss(F, target, c) for c in ("literal", "mean"))
         assert float(mean) == pytest.approx(factor * float(literal), rel=1e-12)
         np.testing.assert_allclose(to_host(mean_gradient), factor * to_host(literal_gradient), rtol=1e-12)
@@ -85,9 +99,12 @@ def test_mean_convention_differs_by_the_documented_factors(device, activations):
 def test_gradients_are_the_losses_derivatives(activations, convention):
     F, P, S = activations
     A = losses.gram_matrix(S[:3]) / 15  # a painting of another size
-    for loss, target in [(losses.content_loss, P), (losses.style_loss, A)]:
+    for loss, target in [(losses.content_loss, P), (style_term, A)]:
         numerical = numerical_gradient(lambda x: loss(x, target, convention)[0], F)  # noqa: B023
         assert relative_error(loss(F, target, convention)[1], numerical) < 1e-7
+    G = losses.gram_matrix(F) / 20
+    numerical = numerical_gradient(lambda x: losses.style_loss(x, A, convention)[0], G)
+    assert relative_error(losses.style_loss(G, A, convention)[1], numerical) < 1e-7
 
 
 def test_total_variation_and_its_gradient(device, random):
@@ -107,7 +124,7 @@ def test_a_painting_of_repeated_tiles_has_the_same_style_at_any_size(device, act
     tile = activations[0]
     wide = to_device(np.tile(tile, (2, 3, 1)), device)
     target = losses.gram_matrix(to_device(tile, device)) / 20
-    loss, gradient = losses.style_loss(wide, target, convention)
+    loss, gradient = style_term(wide, target, convention)
     assert float(loss) < 1e-25
     assert float(abs(gradient).max()) < 1e-12
 
@@ -116,7 +133,11 @@ def test_losses_leave_their_arguments_alone(device, activations):
     F, P, S = (to_device(array, device) for array in activations)
     A = losses.gram_matrix(S) / 20
     losses.content_loss(F, P)
-    losses.style_loss(F, A)
+    G = losses.gram_matrix(F)
+    kept = to_host(G).copy()
+    losses.style_loss(G, A)
+    losses.gram_backward(G, F)
+    np.testing.assert_array_equal(to_host(G), kept)
     losses.total_variation_loss(F)
     np.testing.assert_array_equal(to_host(F), activations[0])
     np.testing.assert_array_equal(to_host(P), activations[1])

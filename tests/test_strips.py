@@ -1,0 +1,109 @@
+"""Work in strips: every row once, on all threads, in memory that nobody else looks at."""
+
+import threading
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from ministyle import strips
+from ministyle.network import POOLING
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return strips.ThreadPool(2)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_a_pool_does_every_part_once_and_returns_the_results_in_order(threads):
+    pool = strips.ThreadPool(threads)
+    done = []
+    results = pool.run(lambda part: done.append(part) or part**2, range(40))
+    assert results == [part**2 for part in range(40)]
+    assert sorted(done) == list(range(40))
+
+
+def test_a_pool_works_on_as_many_threads_as_asked_for():
+    barrier = threading.Barrier(3)
+    strips.ThreadPool(3).run(lambda part: barrier.wait(timeout=10), range(3))  # breaks unless all three meet
+
+
+def test_the_callers_error_state_holds_in_every_thread():
+    pool = strips.ThreadPool(3)
+    barrier = threading.Barrier(3)
+
+    def overflow(part):
+        barrier.wait(timeout=10)
+        return np.float32(3e38) * np.float32(10)
+
+    with np.errstate(over="ignore"):
+        assert pool.run(overflow, range(3)) == [np.inf] * 3
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        pool.run(overflow, range(3))
+
+
+@pytest.mark.parametrize("name", ["average", "max"])
+@pytest.mark.parametrize("size", [(2, 2), (3, 5), (16, 12), (37, 20), (5, 90)])
+def test_pooling_in_strips_is_pooling(random, pool, name, size):
+    forward, backward = POOLING[name]
+    x = random.normal(size=(*size, 5)).astype("float32")
+    expected, expected_cache = forward(x)
+    layer = strips.Pooling(forward, backward, pool)
+    y, cache = layer.forward(x)
+    np.testing.assert_array_equal(y, expected)
+    dy = random.normal(size=y.shape).astype("float32")
+    np.testing.assert_array_equal(layer.backward(dy, cache), backward(dy, expected_cache))
+
+
+def test_blas_gets_its_threads_back(pool):
+    def blas_threads():
+        return [library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
+
+    inside = []
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        pool.run(lambda part: inside.append(blas_threads()), range(4))
+        with pytest.raises(ZeroDivisionError):
+            pool.run(lambda part: 1 / 0, range(4))
+        assert blas_threads() == before
+    assert len(inside) == 4
+    assert {count for counts in inside for count in counts} == {1}
+
+
+def address(array):
+    return array.__array_interface__["data"][0]
+
+
+def test_memory_is_used_again_once_nobody_refers_to_it():
+    memory = strips.Memory()
+    first = memory.empty((10, 20), "float32")
+    second = memory.empty((10, 20), "float32")
+    assert not np.shares_memory(first, second)
+    where = address(first)
+    del first
+    assert address(memory.empty((20, 9), "float32")) == where
+
+
+def test_memory_is_not_used_again_while_a_view_of_it_lives():
+    memory = strips.Memory()
+    array = memory.empty((10, 20), "float32")
+    view = array.reshape(-1)[5:].view(np.uint8)[::2]
+    del array
+    assert not np.shares_memory(view, memory.empty((10, 20), "float32"))
+
+
+def test_a_small_array_does_not_take_a_large_block():
+    memory = strips.Memory()
+    where = address(memory.empty(1000, "float64"))
+    assert address(memory.empty(100, "float64")) != where
+    assert address(memory.empty(900, "float64")) == where
+
+
+@pytest.mark.parametrize(("rows", "rows_per_strip"), [(1, 1), (2, 5), (18, 4), (128, 1), (7, 2)])
+def test_strips_cover_every_row_once(rows, rows_per_strip):
+    pieces = strips.cut(rows, 1, rows_per_strip)
+    assert [row for first, last in pieces for row in range(first, last)] == list(range(rows))
+    heights = [last - first for first, last in pieces]
+    assert max(heights) - min(heights) <= 1
+    assert rows == 1 or len(pieces) % 2 == 0 or len(pieces) == rows

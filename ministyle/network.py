@@ -203,6 +203,8 @@ class Network:
     def backward(self, tape, feature_gradients):  # {name: (H_l, W_l, C_l)} -> (H, W, 3)
         """Propagate gradients from tapped layers back to the pixels, in one sweep.
 
+        Tape and gradients are used up on the way, so that memory is free again where the sweep has passed.
+
         Parameters
         ----------
         tape : what `forward` returned
@@ -216,12 +218,16 @@ class Network:
         array (H, W, 3), gradient with respect to the pixels
         """
         gradients = {layer_name(name): gradient for name, gradient in feature_gradients.items()}
+        feature_gradients.clear()
         dx = None
-        for _, name, backward, cache in reversed(tape):
+        while tape:
+            _, name, backward, cache = tape.pop()
             if name in gradients:
+                gradient = gradients.pop(name)
                 if dx is None:
-                    dx = array_module(cache).zeros(gradients[name].shape, self.dtype)
-                self.over_rows(partial(_add_rows, dx, gradients[name]), dx)
+                    dx = array_module(cache).zeros(gradient.shape, self.dtype)
+                self.over_rows(partial(_add_rows, dx, gradient), dx)
+                del gradient
             if dx is not None:
                 dx = backward(dx, cache)
         return dx

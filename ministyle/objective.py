@@ -95,6 +95,17 @@ class Objective:
         """
         features, tape = self.network.forward(pixels, {**self.content_targets, **self.style_targets})
         self.terms = {}
+        gradients = self._compare(features)
+        del features  # from here on each gradient refers to the features it needs
+        gradient = self.network.backward(tape, gradients)
+        if self.tv_weight:
+            value, tv_gradient = losses.total_variation_loss(pixels)
+            self.terms["total variation"] = self.tv_weight * float(value)
+            gradient = gradient + self.tv_weight * tv_gradient
+        return sum(self.terms.values()), gradient
+
+    def _compare(self, features):
+        """Record each layer's terms and return {layer: gradient with respect to its activations}."""
         gradients = {}
         for name, target in self.content_targets.items():
             self._check_size(name, features[name], target)
@@ -108,12 +119,7 @@ class Objective:
             loss, gradient = losses.style_loss(self._gram_matrix_per_position(F), target, self.convention)
             self.terms[f"style {name}"] = weight * float(loss)
             gradients[name] = _StyleGradient(gradient * (weight / _positions(F)), F, gradients.get(name))
-        gradient = self.network.backward(tape, gradients)
-        if self.tv_weight:
-            value, tv_gradient = losses.total_variation_loss(pixels)
-            self.terms["total variation"] = self.tv_weight * float(value)
-            gradient = gradient + self.tv_weight * tv_gradient
-        return sum(self.terms.values()), gradient
+        return gradients
 
     def _shares(self, style_layers, weights):
         """Return w_l of equation 5 for every style layer."""

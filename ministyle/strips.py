@@ -10,8 +10,8 @@ How rows are cut into strips does not depend on the number of threads, so neithe
 """
 
 import os
-import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import cache
@@ -75,39 +75,58 @@ class ThreadPool:
 
 
 class Memory:
-    """Memory for large arrays that is used again as soon as nobody refers to them any more.
+    """Memory for large arrays, in which room is used again as soon as nobody refers to what was there.
 
     Memory fresh from the operating system costs a page fault for every 4096 bytes when it is first written to: at 512
-    pixels more than all of the arithmetic in conv1_1. Every array handed out is a view of a block, and so is every view
-    of such an array: NumPy keeps a reference to the block in each of them. A block to which only this object refers is
-    free.
+    pixels more than all of the arithmetic in conv1_1. So here arrays are laid one behind the other into a few long
+    arenas, each into the first gap that is long enough. An arena's far end, if it is never reached, takes part of the
+    address space but no memory.
     """
 
     def __init__(self):
-        self._blocks = []
+        self._arenas = []
 
     def empty(self, shape, dtype):
         """Return an array with whatever its memory held before."""
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        block = self._free_block(size)
-        if block is None:
-            block = np.empty(size, np.uint8)
-            self._blocks.append(block)
-        return block[:size].view(dtype).reshape(shape)
-
-    def _free_block(self, size):
-        """Return the smallest free block of at least `size` bytes, but not one that is more than twice too large."""
-        counts = zip(self._blocks, _reference_counts(self._blocks), strict=True)
-        fitting = [block for block, count in counts if count == _FREE and size <= block.size <= 2 * size]
-        return min(fitting, key=len, default=None)
+        count = int(np.prod(shape))
+        size = -(-count * np.dtype(dtype).itemsize // ALIGNMENT) * ALIGNMENT
+        for arena in self._arenas:
+            start = arena.first_gap(size)
+            if start is not None:
+                return arena.take(start, size, count, dtype).reshape(shape)
+        self._arenas.append(_Arena(max(ARENA * size, 2**20)))
+        return self._arenas[-1].take(0, size, count, dtype).reshape(shape)
 
 
-def _reference_counts(blocks):
-    return [sys.getrefcount(block) for block in blocks]
+ALIGNMENT = 64  # bytes, a cache line and a vector register
+ARENA = 8  # how many times as long a new arena is as the array for which there was no room
 
 
-# What Python counts for a block that is in one list and nowhere else; versions of Python differ.
-_FREE = _reference_counts([np.empty(1)])[0]
+class _Arena:
+    """A long array of bytes, parts of which are taken."""
+
+    def __init__(self, size):
+        room = np.empty(size + ALIGNMENT, np.uint8)
+        offset = -room.ctypes.data % ALIGNMENT
+        self._bytes = memoryview(room)[offset : offset + size]
+        self._taken = {}  # start -> end of what is taken
+
+    def first_gap(self, size):
+        """Return where the first gap of at least `size` bytes begins, or None."""
+        gap = 0
+        for start, end in sorted(self._taken.items()):
+            if start - gap >= size:
+                return gap
+            gap = end
+        return gap if len(self._bytes) - gap >= size else None
+
+    def take(self, start, size, count, dtype):
+        """Return an array at `start`; its room is free again once the array and all views of it are gone."""
+        array = np.frombuffer(self._bytes[start : start + size], dtype, count)
+        self._taken[start] = start + size
+        # NumPy lets every view of an array refer to the array itself, so this one lives as long as any of them.
+        weakref.finalize(array, self._taken.pop, start)
+        return array
 
 
 class Pooling:

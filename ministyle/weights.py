@@ -48,7 +48,8 @@ class Weights:
 
     Attributes
     ----------
-    layers : dict, layer name -> (kernel (3, 3, C_in, C_out), bias (C_out,)), float32, in network order
+    layers : dict, layer name -> (kernel (3, 3, C_in, C_out), bias (C_out,)), in network order, of the type that the
+        file keeps
     mean_activations : dict, layer name -> float32 (C_out,)
         Every filter's mean over photographs and positions, after the ReLU; empty if not measured.
     channel_order : "RGB" or "BGR", the order in which the network takes a picture's channels
@@ -121,7 +122,7 @@ def find_weights(path=None):
 
 
 def load_weights(path=None):
-    """Read a weight file; the numbers come as float32, whatever the file keeps.
+    """Read a weight file.
 
     Parameters
     ----------
@@ -155,7 +156,7 @@ def _read(file, path):
     layers, means = {}, {}
     for name, group in file.items():  # HDF5 lists by name, which is the network's order
         if "kernel" in group:
-            layers[name] = group["kernel"][...].astype(np.float32), group["bias"][...].astype(np.float32)
+            layers[name] = group["kernel"][...], group["bias"][...]
         if "mean_activation" in group:
             means[name] = group["mean_activation"][...]
     _check_shapes(layers, path)

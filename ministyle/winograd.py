@@ -153,7 +153,8 @@ class Convolution:
     def _transformed_kernel(self):
         _, G, _ = transforms()
         flat = self.kernel.reshape(TAPS * TAPS, -1)
-        return (np.kron(G, G).astype(flat.dtype) @ flat).reshape(TILE * TILE, *self.kernel.shape[2:])  # (36, C, K)
+        self.kernel = None  # not needed any more
+        return (np.kron(G, G).astype(flat.dtype) @ flat).reshape(TILE * TILE, self.channels_in, -1)  # (36, C, K)
 
 
 class _TileConvolution:

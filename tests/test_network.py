@@ -146,10 +146,15 @@ def test_gradient_reaches_the_pixels_in_rgb(weights):
 
 def test_backward_adds_the_gradients_of_all_tapped_layers(network64, random):
     pixels = random.uniform(0, 255, (17, 20, 3))
-    features, tape = network64.forward(pixels, ["conv1_2", "conv3_1"])
-    gradients = {name: random.normal(size=array.shape) for name, array in features.items()}
-    both = network64.backward(tape, gradients)
-    single = [network64.backward(tape, {name: gradient}) for name, gradient in gradients.items()]
+    taps = ["conv1_2", "conv3_1"]
+    gradients = {name: random.normal(size=array.shape) for name, array in network64.features(pixels, taps).items()}
+
+    def backward(gradients):
+        _, tape = network64.forward(pixels, taps)
+        return network64.backward(tape, gradients)
+
+    single = [backward({name: gradient}) for name, gradient in gradients.items()]
+    both = backward(gradients)
     assert relative_error(both, sum(single)) < EXACT["float64"] * 10
 
 

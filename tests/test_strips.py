@@ -7,7 +7,8 @@ import pytest
 import threadpoolctl
 
 from ministyle import strips
-from ministyle.network import POOLING
+from ministyle.network import POOLING, load_network
+from ministyle.objective import Objective
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +94,43 @@ def test_memory_is_not_used_again_while_a_view_of_it_lives():
     assert not np.shares_memory(view, memory.empty((10, 20), "float32"))
 
 
-def test_a_small_array_does_not_take_a_large_block():
+def test_memory_fills_gaps_and_joins_neighbouring_ones():
     memory = strips.Memory()
-    where = address(memory.empty(1000, "float64"))
-    assert address(memory.empty(100, "float64")) != where
-    assert address(memory.empty(900, "float64")) == where
+    arrays = [memory.empty(1024, "float32") for _ in range(4)]
+    where = [address(array) for array in arrays]
+    del arrays[1:3]
+    small = memory.empty(10, "float64")
+    assert address(small) == where[1]
+    del small
+    assert address(memory.empty(2048, "float32")) == where[1]
+    assert address(memory.empty(2049, "float32")) > where[3]
+
+
+def test_arrays_that_live_together_do_not_overlap(random):
+    """Arrays of all sizes come and go; each keeps what was written to it."""
+    memory = strips.Memory()
+    living = []
+    for number in range(500):
+        array = memory.empty(int(random.integers(1, 3000)), random.choice(["float32", "float64", "bool"]))
+        assert address(array) % 64 == 0
+        array[...] = number % 2
+        living.append((array, number % 2))
+        if len(living) > 20:
+            del living[int(random.integers(len(living)))]
+        assert all((array == value).all() for array, value in living)
+
+
+def test_one_evaluation_after_the_other_takes_no_more_memory(weights, random):
+    network = load_network(weights, device="cpu")
+    pixels = random.uniform(0, 255, (64, 48, 3)).astype("float32")
+    objective = Objective(network, content=pixels, style=pixels)
+
+    def room_taken():
+        objective(pixels + 1)
+        return [end for arena in network.pool.memory._arenas for end in arena._taken.values()]
+
+    assert room_taken() == room_taken()
+    assert len(room_taken()) == 1  # the content picture's activations
 
 
 @pytest.mark.parametrize(("rows", "rows_per_strip"), [(1, 1), (2, 5), (18, 4), (128, 1), (7, 2)])

@@ -35,13 +35,13 @@ def assert_one_sentence(error, path):
 # The shipped file ------------------------------------------------------------------------------------
 
 
-def test_shipped_file_holds_conv1_1_to_conv5_1_with_vgg19s_shapes_as_float32(weights):
+def test_shipped_file_holds_conv1_1_to_conv5_1_with_vgg19s_shapes_as_float16(weights):
     assert list(weights.layers) == SHIPPED_LAYERS
     channels_in = 3
     for name, (kernel, bias) in weights.layers.items():
         assert kernel.shape == (3, 3, channels_in, CHANNELS[name])
         assert bias.shape == (CHANNELS[name],)
-        assert kernel.dtype == bias.dtype == np.float32
+        assert kernel.dtype == bias.dtype == np.float16
         assert np.isfinite(kernel).all()
         assert np.isfinite(bias).all()
         channels_in = CHANNELS[name]
@@ -160,13 +160,13 @@ def test_import_tells_kernel_from_bias_whichever_name_sorts_first(tmp_path, numb
 
 
 @pytest.mark.parametrize(("dtype", "layers"), DTYPE_LAYERS)
-def test_what_was_imported_is_read_as_float32_in_network_order(keras_file, tmp_path, numbers, dtype, layers):
+def test_what_was_imported_is_read_as_it_was_stored_in_network_order(keras_file, tmp_path, numbers, dtype, layers):
     read = load_weights(import_weights(keras_file, tmp_path / "made.h5", dtype=dtype, verify=False))
     assert read.path == tmp_path / "made.h5"
     assert list(read.layers) == layers
     for name, arrays in read.layers.items():
         for array, original in zip(arrays, numbers[name], strict=True):
-            assert array.dtype == np.float32
+            assert array.dtype == dtype
             np.testing.assert_array_equal(array, original.astype(dtype))
 
 

@@ -96,9 +96,11 @@ def minimise(objective, start, *, iterations, bounds=None, history_size=10, ftol
     if bounds is not None:
         x0 = x0.clip(*bounds)
     problem = _Problem(objective, shape)
-    loss, gradient = problem(x0)
+    gradient = problem.evaluate(x0)
     if not problem.finite:
-        raise MinistyleError(f"the loss of the starting picture is not finite ({loss}); check the weights of the terms")
+        raise MinistyleError(
+            f"the loss of the starting picture is not finite ({problem.loss}); check the weights of the terms"
+        )
     # The solver knows nothing yet about the size of things. Without bounds its first trial is a step of length 1, a
     # thousandth of a level for each pixel, and it takes some evaluations to grow; with bounds on every variable it is
     # x - gradient, whatever the units of the loss: far too short or far too long. So it is given units of its own, for
@@ -107,6 +109,9 @@ def minimise(objective, start, *, iterations, bounds=None, history_size=10, ftol
     problem.unit = 2.0 ** np.rint(np.log2(FIRST_STEP * np.sqrt(x0.size)))
     problem.scale = FIRST_STEP / problem.unit**2 / (np.abs(gradient).mean() or 1.0)
 
+    limits = None
+    if bounds is not None:
+        limits = optimize.Bounds(*(np.full(x0.shape, bound / problem.unit) for bound in bounds))
     history = []
     good = x0
 
@@ -119,21 +124,22 @@ def minimise(objective, start, *, iterations, bounds=None, history_size=10, ftol
 
     record(x0)
     try:
-        result = optimize.minimize(
-            problem.scaled,
-            x0 / problem.unit,
-            method="L-BFGS-B",
-            jac=True,
-            bounds=None if bounds is None else optimize.Bounds(*(np.full(x0.shape, b / problem.unit) for b in bounds)),
-            callback=lambda intermediate_result: record(intermediate_result.x * problem.unit),
-            options={
-                "maxiter": iterations,
-                "maxfun": 20 * iterations + 20,  # the solver's line search tries 20 times at most
-                "maxcor": history_size,
-                "ftol": ftol,
-                "gtol": gtol,
-            },
-        )
+        with problem.blas.limit(limits=1):
+            result = optimize.minimize(
+                problem,
+                x0 / problem.unit,
+                method="L-BFGS-B",
+                jac=True,
+                bounds=limits,
+                callback=lambda intermediate_result: record(intermediate_result.x * problem.unit),
+                options={
+                    "maxiter": iterations,
+                    "maxfun": 20 * iterations + 20,  # the solver's line search tries 20 times at most
+                    "maxcor": history_size,
+                    "ftol": ftol,
+                    "gtol": gtol,
+                },
+            )
     except _NotFiniteError:
         message = (
             f"stopped: loss (={problem.loss:.4g}) or gradient not finite at evaluation {problem.evaluations}; "
@@ -147,9 +153,15 @@ def minimise(objective, start, *, iterations, bounds=None, history_size=10, ftol
 
 
 class _Problem:
-    """An objective as SciPy wants it: a function of a flat float64 vector."""
+    """An objective as SciPy wants it: a function of a flat float64 vector.
+
+    SciPy's own vector operations are limited by memory, and BLAS threads only get in their way, and in that of our
+    threads afterwards, as they go on waiting busily for a while. So BLAS is held to one thread but for evaluations.
+    """
 
     def __init__(self, objective, shape):
+        import threadpoolctl
+
         self.objective = objective
         self.shape = shape
         self.unit = 1.0  # of the solver's variables, in levels
@@ -157,29 +169,31 @@ class _Problem:
         self.evaluations = 0
         self.loss = np.nan
         self.finite = False
-        self._x = None
+        self.blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
+        self._blas_threads = {library["prefix"]: library["num_threads"] for library in self.blas.info()}
         self._gradient = None
+        self._x = np.empty(np.prod(shape))
         self._began = time.perf_counter()
 
-    def __call__(self, x):
-        """Return loss and flat gradient, in the objective's units."""
-        if self._x is not None and np.array_equal(x, self._x):
-            return self.loss, self._gradient  # the solver begins with the picture that set the scale
-        self._x = x.copy()
+    def evaluate(self, x):
+        """Compute the loss and return its gradient, shaped as the picture, in the objective's units."""
         pixels = self.objective.network.to_device(x.reshape(self.shape))
         with np.errstate(over="ignore", invalid="ignore"):  # noticed below, and said in one sentence
             self.loss, gradient = self.objective(pixels)
-        self._gradient = arrays.to_host(gradient).astype(np.float64).ravel()
+        self._gradient = arrays.to_host(gradient)
         self.finite = bool(np.isfinite(self.loss) and np.isfinite(self._gradient).all())
         self.evaluations += 1
-        return self.loss, self._gradient
+        return self._gradient
 
-    def scaled(self, z):
-        """Return loss and gradient in the solver's units, or stop the solver where they are not finite."""
-        loss, gradient = self(z * self.unit)
+    def __call__(self, z):
+        """Return loss and flat gradient in the solver's units, or stop the solver where they are not finite."""
+        if self._gradient is None:  # else it is the start, from which the units were taken
+            with self.blas.limit(limits=self._blas_threads):
+                self.evaluate(np.multiply(z, self.unit, out=self._x))
         if not self.finite:
             raise _NotFiniteError
-        return loss * self.scale, gradient * (self.scale * self.unit)
+        gradient, self._gradient = self._gradient, None
+        return self.loss * self.scale, np.multiply(gradient, self.scale * self.unit, dtype=np.float64).ravel()
 
     def step(self, iteration):
         """Describe the latest evaluation, which is that of the iterate just accepted."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import threadpoolctl
 from scipy import optimize
 
 from ministyle.arrays import array_module, to_device
@@ -164,6 +165,23 @@ def test_an_interrupted_run_keeps_its_picture():
     assert not outcome.completed
     assert "interrupted" in outcome.message
     np.testing.assert_array_equal(outcome.pixels, pictures[-1])
+
+
+def test_scipy_works_with_one_blas_thread_and_the_objective_with_all():
+    def blas_threads():
+        return {library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"}
+
+    class Watched(Quadratic):
+        def __call__(self, pixels):
+            inside.append(blas_threads())
+            return super().__call__(pixels)
+
+    inside, outside = [], []
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        minimise(Watched(), START, iterations=5, on_step=lambda step, x: outside.append(blas_threads()))
+        assert blas_threads() == {2}
+    assert inside == [{2}] * len(inside) and len(inside) > 5
+    assert outside[1:] == [{1}] * 5  # the first is the start, before the solver begins
 
 
 def test_a_start_at_the_minimum_stays_there():

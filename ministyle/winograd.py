@@ -29,11 +29,15 @@ outputs reads 6x6 inputs, and takes 36 multiplications for a pair of channels in
 The sum over input channels can be taken before the last transform, since that is linear. So for each of the 36 points
 there is one matrix product, (tiles, C) @ (C, K), and this is where the time goes.
 
+Small pictures have few tiles in their deep layers, and the time goes into reading the kernels, which have grown from 9
+numbers to 36. There F(2x2, 3x3) is faster: 16 multiplications for 4 outputs instead of 36, and 16 numbers to read.
+
 **The way back** is the same with the kernel turned by 180 degrees and its channels swapped. A turned kernel needs no
 transform of its own: turning reverses a polynomial's coefficients, and x^2 g(1/x) has at the point a the value a^2
-g(1/a). Our points are each other's inverses (2/3 and 3/2, -2/3 and -3/2, 0 and infinity), so the turned kernel's values
-are those of the kernel in another order, up to a factor for each point. `turned` puts order and factors into A^T and
-B^T; then both directions share one transformed kernel, which at 36 numbers for 9 is the largest thing in memory.
+g(1/a). Our points are each other's inverses (2/3 and 3/2, -2/3 and -3/2, 0 and infinity; 1 and -1 are their own), so
+the turned kernel's values are those of the kernel in another order, up to a factor for each point. `turned` puts
+order and factors into A^T and B^T; then both directions share one transformed kernel, which at 36 numbers for 9 is
+the largest thing in memory.
 
 **On arrays (H, W, C).** The 6x6 pixels of a tile, written out one below the other, are a matrix (36, C); on it the
 input transform in both dimensions is a product with the 36x36 Kronecker product of B^T with itself. Likewise (16, 36)
@@ -42,15 +46,13 @@ in one call, at the speed of large ones. The results of the first land in an arr
 for the 36 products, simply by giving a transposed view of that as `out`; the last reads its input in the same way.
 
 **In strips.** All this is done for about 128 tiles at a time, so that they stay in a core's cache, by one thread from
-reading to writing; see `strips`. Where a layer has few tiles and its kernel is larger than they are, as in
-the deep layers, reading the kernel is what takes time. There the layer is one strip, all threads do each of the three
-steps together, and the kernel is read once.
+reading to writing; see `strips`. In the deep layers the kernel is larger than all tiles together, and reading it
+takes time. There the layer is one strip, all threads do each of the three steps together, and the kernel is read
+once.
 
 The first layer reads only three channels, and writes only three on the way back. There transforms would cost more
 than they save, and `_PatchConvolution` multiplies patches of 3x3x3 pixels directly.
 """
-
-from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -58,39 +60,43 @@ from numpy.polynomial import polynomial
 
 from .strips import cut
 
-OUTPUTS, TAPS = 4, 3
-TILE = OUTPUTS + TAPS - 1
-POINTS = (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)  # and infinity
-INVERSES = (5, 3, 4, 1, 2, 0)  # which point is the inverse of each
+TAPS = 3
+POINTS = {2: (0, 1, -1), 4: (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)}  # outputs -> points, and infinity is always one more
 TILES_PER_STRIP = 128  # few enough to stay in the cache, enough for matrix products to run at full speed
+FEW_TILES = 16  # up to so many tiles of 4x4 outputs, tiles of 2x2 are faster: their kernels are smaller
 FEW_CHANNELS = 8  # up to here the direct product is faster
 SMALL_KERNEL = 2**23  # bytes; up to here a transposed copy is kept for the way back, as it is faster to read
 
 
-def transforms(points=POINTS, outputs=OUTPUTS, taps=TAPS):
-    """Return Winograd's matrices A^T (outputs, n), G (n, taps) and B^T (n, n), with n = outputs + taps - 1.
+def transforms(outputs=4, points=None):
+    """Return Winograd's matrices A^T (outputs, n), G (n, 3) and B^T (n, n), with n = outputs + 2.
 
     Parameters
     ----------
-    points : n - 1 different numbers; infinity is always the last point
-    outputs, taps : int
+    outputs : int
+    points : n - 1 different numbers, by default those of `POINTS`; infinity is always the last point
     """
-    n = len(points) + 1
-    assert n == outputs + taps - 1
-    A, G, B = np.zeros((n, outputs)), np.zeros((n, taps)), np.zeros((n, n))
+    points = POINTS[outputs] if points is None else points
+    n = outputs + TAPS - 1
+    assert len(points) == n - 1
+    A, G, B = np.zeros((n, outputs)), np.zeros((n, TAPS)), np.zeros((n, n))
     for j, point in enumerate(points):
         others = [other for other in points if other != point]
         A[j] = [point**i for i in range(outputs)]
-        G[j] = [point**k / np.prod([point - other for other in others]) for k in range(taps)]
+        G[j] = [point**k / np.prod([point - other for other in others]) for k in range(TAPS)]
         B[j, :-1] = polynomial.polyfromroots(others)
     A[-1, -1] = G[-1, -1] = 1
     B[-1] = polynomial.polyfromroots(points)
     return A.T, G, B
 
 
-def turned(A_T, G, B_T):
+def turned(outputs=4):
     """Return A^T and B^T such that with them a transformed kernel G g correlates as the turned kernel g[::-1] would."""
-    inverses = list(INVERSES)
+    A_T, G, B_T = transforms(outputs)
+    unit = G / np.linalg.norm(G, axis=1, keepdims=True)
+    inverses = np.abs(unit[:, ::-1] @ unit.T).argmax(
+        axis=1
+    )  # of each point: the row that, turned, is parallel to its own
     factors = G[:, ::-1].sum(axis=1) / G[inverses].sum(axis=1)  # G[:, ::-1] = factors * G[inverses], row by row
     return A_T[:, inverses], (factors[:, np.newaxis] * B_T)[inverses]
 
@@ -110,80 +116,96 @@ class Convolution:
         self.bias = bias
         self.pool = pool
         self.channels_in, self.channels_out = kernel.shape[2:]
+        self._made = {}
 
     def forward(self, x):  # (H, W, C) -> (H, W, K), (H, W, K)
         """Return the activations after the ReLU, and where they are positive (bool), which `backward` needs."""
         height, width, _ = x.shape
-        y = self._whole_tiles(height, width, self.channels_out, x.dtype)
-        positive = self._whole_tiles(height, width, self.channels_out, bool)
-        self._forward.run(x, None, y, positive)
+        outputs = _outputs(height, width)
+        y = self._whole_tiles(height, width, outputs, self.channels_out, x.dtype)
+        positive = self._whole_tiles(height, width, outputs, self.channels_out, bool)
+        self._once(self._make_forward, outputs).run(x, None, y, positive)
         return y[:height, :width], positive[:height, :width]
 
     def backward(self, dy, positive):  # (H, W, K), (H, W, K) -> (H, W, C)
         """Propagate a gradient back through ReLU and convolution."""
         height, width, _ = dy.shape
-        dx = self._whole_tiles(height, width, self.channels_in, dy.dtype)
-        self._backward.run(dy, positive, dx, None)
+        outputs = _outputs(height, width)
+        dx = self._whole_tiles(height, width, outputs, self.channels_in, dy.dtype)
+        self._once(self._make_backward, outputs).run(dy, positive, dx, None)
         return dx[:height, :width]
 
-    def _whole_tiles(self, height, width, channels, dtype):
+    def _whole_tiles(self, height, width, outputs, channels, dtype):
         """Return an array large enough for whole tiles; what sticks out is cut off by a view."""
-        down, across = _tiles(height, width)
-        return self.pool.memory.empty((OUTPUTS * down, OUTPUTS * across, channels), dtype)
+        down, across = _tiles(height, width, outputs)
+        return self.pool.memory.empty((outputs * down, outputs * across, channels), dtype)
 
-    # Kernels are transformed when they are first needed: who asks for conv1_1 does not wait for conv5_1's.
+    def _once(self, make, outputs):
+        """Return what was made for tiles of this size, made when it is first needed.
 
-    @cached_property
-    def _forward(self):
+        Who asks for conv1_1 does not wait for conv5_1's kernel.
+        """
+        if (make, outputs) not in self._made:
+            self._made[make, outputs] = make(outputs)
+        return self._made[make, outputs]
+
+    def _make_forward(self, outputs):
         if self.channels_in <= FEW_CHANNELS:
             return _PatchConvolution(self.kernel, self.bias, self.pool)
-        A_T, _, B_T = transforms()
-        return _TileConvolution(self._transformed_kernel, A_T, B_T, self.bias, self.pool)
+        A_T, _, B_T = transforms(outputs)
+        return _TileConvolution(self._once(self._transform_kernel, outputs), A_T, B_T, self.bias, self.pool)
 
-    @cached_property
-    def _backward(self):
+    def _make_backward(self, outputs):
         if self.channels_in <= FEW_CHANNELS:
             return _SpreadConvolution(self.kernel, self.pool)
-        swapped = self._transformed_kernel.swapaxes(1, 2)  # (36, K, C)
+        swapped = self._once(self._transform_kernel, outputs).swapaxes(1, 2)  # (n n, K, C)
         if swapped.nbytes <= SMALL_KERNEL:
             swapped = np.ascontiguousarray(swapped)
-        return _TileConvolution(swapped, *turned(*transforms()), None, self.pool)
+        return _TileConvolution(swapped, *turned(outputs), None, self.pool)
 
-    @cached_property
-    def _transformed_kernel(self):
-        _, G, _ = transforms()
+    def _transform_kernel(self, outputs):
+        _, G, _ = transforms(outputs)
         flat = self.kernel.reshape(TAPS * TAPS, -1)
-        self.kernel = None  # not needed any more
-        return (np.kron(G, G).astype(flat.dtype) @ flat).reshape(TILE * TILE, self.channels_in, -1)  # (36, C, K)
+        return (np.kron(G, G).astype(flat.dtype) @ flat).reshape(-1, self.channels_in, self.channels_out)  # (n n, C, K)
 
 
 class _TileConvolution:
-    """Convolution by tiles of 4x4 outputs; with a bias also the ReLU, without one neither."""
+    """Convolution by tiles; with a bias also the ReLU, without one neither."""
 
     def __init__(self, kernel, A_T, B_T, bias, pool):
-        self.kernel = kernel  # (36, C, K), transformed
+        self.outputs, self.tile = A_T.shape  # in one dimension: 4 and 6, or 2 and 4
+        self.kernel = kernel  # (tile * tile, C, K), transformed
         _, self.channels_in, self.channels_out = kernel.shape
-        self.output_transform = np.kron(A_T, A_T).astype(kernel.dtype)  # (16, 36)
-        self.input_transform = np.kron(B_T, B_T).astype(kernel.dtype)  # (36, 36)
-        self.bias = None if bias is None else np.tile(bias, OUTPUTS * OUTPUTS)  # (16 K,)
+        self.output_transform = np.kron(A_T, A_T).astype(kernel.dtype)
+        self.input_transform = np.kron(B_T, B_T).astype(kernel.dtype)
+        self.bias = None if bias is None else np.tile(bias, self.outputs**2)
         self.pool = pool
 
     def run(self, x, mask, y, positive):
         """Convolve x, taken as 0 where the mask is False, into y and, with a ReLU, `positive`, both of whole tiles."""
-        down, across = _tiles(*x.shape[:2])
-        if down * across * (self.channels_in + self.channels_out) > self.channels_in * self.channels_out:
+        down, across = _tiles(*x.shape[:2], self.outputs)
+        if _kernel_is_larger(down * across, self.channels_in, self.channels_out):
+            self._run_together(x, mask, y, positive, down, across)
+        else:
+            self._run_in_strips(x, mask, y, positive, down, across)
 
-            def convolve(strip):
-                transformed, products = self._arrays(self.pool.scratch, strip, across)
-                self._read(x, mask, strip, across, transformed)
-                np.matmul(transformed, self.kernel, out=products)
-                self._write(products, strip, across, y, positive)
+    def _run_in_strips(self, x, mask, y, positive, down, across):
+        """Let each thread take whole strips, from reading to writing."""
 
-            self.pool.run(convolve, cut(down, across, TILES_PER_STRIP))
-            return
+        def convolve(strip):
+            transformed, products = self._arrays(self.pool.scratch, strip, across)
+            self._read(x, mask, strip, across, transformed)
+            np.matmul(transformed, self.kernel, out=products)
+            self._write(products, strip, across, y, positive)
 
-        empty = self.pool.memory.empty
-        transformed, products = self._arrays(lambda name, *shape_and_dtype: empty(*shape_and_dtype), (0, down), across)
+        self.pool.run(convolve, cut(down, across, TILES_PER_STRIP))
+
+    def _run_together(self, x, mask, y, positive, down, across):
+        """Let all threads read, then all multiply, each for some of the points, then all write."""
+        memory = self.pool.memory
+        transformed, products = self._arrays(
+            lambda _, *shape_and_type: memory.empty(*shape_and_type), (0, down), across
+        )
 
         def part(array, strip):
             return array[:, strip[0] * across : strip[1] * across]
@@ -193,47 +215,46 @@ class _TileConvolution:
 
         rows = cut(down, across, TILES_PER_STRIP // 4)
         self.pool.run(lambda strip: self._read(x, mask, strip, across, part(transformed, strip)), rows)
-        self.pool.run(multiply, cut(TILE * TILE, 1, 3))
+        self.pool.run(multiply, cut(self.tile**2, 1, 3))
         self.pool.run(lambda strip: self._write(part(products, strip), strip, across, y, positive), rows)
 
     def _arrays(self, empty, strip, across):
         tiles = (strip[1] - strip[0]) * across
         dtype = self.kernel.dtype
         return (
-            empty("transformed", (TILE * TILE, tiles, self.channels_in), dtype),
-            empty("products", (TILE * TILE, tiles, self.channels_out), dtype),
+            empty("transformed", (self.tile**2, tiles, self.channels_in), dtype),
+            empty("products", (self.tile**2, tiles, self.channels_out), dtype),
         )
 
     def _read(self, x, mask, strip, across, transformed):
         """Transform the inputs of some rows of tiles, `strip` being (first, last + 1)."""
         first, last = strip
-        down = last - first
+        down, outputs = last - first, self.outputs
         scratch = self.pool.scratch
-        padded = scratch("padded", (OUTPUTS * down + 2, OUTPUTS * across + 2, self.channels_in), x.dtype)
-        _copy_with_border(x, mask, OUTPUTS * first - 1, padded)
+        padded = scratch("padded", (outputs * down + 2, outputs * across + 2, self.channels_in), x.dtype)
+        _copy_with_border(x, mask, outputs * first - 1, padded)
         row, column, channel = padded.strides
-        # The six pixels that a tile has in one row lie side by side in memory.
-        tiles = as_strided(
-            padded, (down, across, TILE, TILE * self.channels_in), (OUTPUTS * row, OUTPUTS * column, row, channel)
-        )
-        gathered = scratch("tiles", tiles.shape, x.dtype)
+        # The pixels that a tile has in one row lie side by side in memory.
+        shape = down, across, self.tile, self.tile * self.channels_in
+        tiles = as_strided(padded, shape, (outputs * row, outputs * column, row, channel))
+        gathered = scratch("tiles", shape, x.dtype)
         gathered[...] = tiles
-        gathered = gathered.reshape(down * across, TILE * TILE, self.channels_in)
+        gathered = gathered.reshape(down * across, self.tile**2, self.channels_in)
         np.matmul(self.input_transform, gathered, out=transformed.swapaxes(0, 1))
 
     def _write(self, products, strip, across, y, positive):
         """Transform the products into outputs, and write them to the rows of y where they belong."""
         first, last = strip
-        down = last - first
-        tiles = self.pool.scratch("tiles", (down * across, OUTPUTS * OUTPUTS, self.channels_out), y.dtype)
+        down, outputs = last - first, self.outputs
+        tiles = self.pool.scratch("tiles", (down * across, outputs**2, self.channels_out), y.dtype)
         np.matmul(self.output_transform, products.swapaxes(0, 1), out=tiles)
         if self.bias is not None:
             _rectify(tiles.reshape(down * across, -1), self.bias)
-        tiles = tiles.reshape(down, across, OUTPUTS, -1)
+        tiles = tiles.reshape(down, across, outputs, -1)
 
         def in_tiles(array):
-            rows = array[OUTPUTS * first : OUTPUTS * last]
-            return rows.reshape(down, OUTPUTS, across, -1).swapaxes(1, 2)  # (down, across, 4, 4 K)
+            rows = array[outputs * first : outputs * last]
+            return rows.reshape(down, outputs, across, -1).swapaxes(1, 2)  # (down, across, outputs, outputs * K)
 
         in_tiles(y)[...] = tiles
         if positive is not None:
@@ -245,7 +266,7 @@ class _PatchConvolution:
 
     def __init__(self, kernel, bias, pool):
         self.kernel = kernel.reshape(-1, kernel.shape[3])  # (9 C, K)
-        self.bias = np.tile(bias, OUTPUTS)
+        self.bias = np.tile(bias, 2)  # arrays of whole tiles have an even number of positions
         self.pool = pool
 
     def run(self, x, mask, y, positive):
@@ -295,9 +316,20 @@ class _SpreadConvolution:
         dx[top:bottom, :width] = planes.transpose(1, 2, 0)
 
 
-def _tiles(height, width):
+def _outputs(height, width):
+    """Return how many outputs, down and across, tiles should have for a picture of this size."""
+    down, across = _tiles(height, width, 4)
+    return 4 if down * across > FEW_TILES else 2
+
+
+def _tiles(height, width, outputs):
     """Return how many tiles it takes down and across, those counted in full that stick out."""
-    return -(-height // OUTPUTS), -(-width // OUTPUTS)
+    return -(-height // outputs), -(-width // outputs)
+
+
+def _kernel_is_larger(tiles, channels_in, channels_out):
+    """Say whether a layer's kernel takes more memory than all its tiles, those read and those written."""
+    return channels_in * channels_out >= tiles * (channels_in + channels_out)
 
 
 def _rectify(rows, bias):

@@ -40,15 +40,24 @@ def plain(x, kernel, bias, dy):
 
 @pytest.mark.parametrize("outputs", [2, 4])
 def test_transforms_correlate(random, outputs):
-    points = winograd.POINTS[: outputs + 1]
-    A_T, G, B_T = winograd.transforms(points, outputs)
+    A_T, G, B_T = winograd.transforms(outputs)
     d, g = random.normal(size=outputs + 2), random.normal(size=3)
     np.testing.assert_allclose(A_T @ ((G @ g) * (B_T @ d)), np.correlate(d, g), atol=1e-12)
 
 
-def test_with_lavin_and_grays_points_the_output_transform_is_theirs():
-    A_T, _, _ = winograd.transforms((0, 1, -1, 2, -2))
+@pytest.mark.parametrize("outputs", [2, 4])
+def test_turned_transforms_correlate_with_the_turned_kernel(random, outputs):
+    _, G, _ = winograd.transforms(outputs)
+    A_T, B_T = winograd.turned(outputs)
+    d, g = random.normal(size=outputs + 2), random.normal(size=3)
+    np.testing.assert_allclose(A_T @ ((G @ g) * (B_T @ d)), np.correlate(d, g[::-1]), atol=1e-12)
+
+
+def test_with_lavin_and_grays_points_the_output_transforms_are_theirs():
+    A_T, _, _ = winograd.transforms(4, (0, 1, -1, 2, -2))
     assert A_T.tolist() == [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
+    A_T, _, _ = winograd.transforms(2)
+    assert A_T.tolist() == [[1, 1, 1, 0], [0, 1, -1, 1]]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

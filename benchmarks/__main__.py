@@ -1,0 +1,191 @@
+"""Run the benchmarks: `python -m benchmarks`, in a checkout with the extra `bench` installed. See README.md here."""
+
+import argparse
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from . import report
+from .variants import STEPS
+
+LAYOUTS = ("torch contiguous", "torch channels_last")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main():
+    """Run what is asked for, and write JSON, tables and plots."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmark"), help="folder for the results")
+    parser.add_argument("--only", default=",".join(BENCHMARKS), help="some of them (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=5, help="processes for each contender (default: 5)")
+    parser.add_argument("--evaluations", type=int, default=5, help="evaluations a process is timed on (default: 5)")
+    parser.add_argument("--sizes", default="256,512,1024", help="sides of the pictures compared, in pixels")
+    parser.add_argument(
+        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="for all (default: all cores)"
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    options = parser.parse_args()
+    options.sizes = [int(size) for size in options.sizes.split(",")]
+    options.torch = importlib.util.find_spec("torch") is not None
+    options.output = options.output.resolve()
+    options.output.mkdir(parents=True, exist_ok=True)
+    results_file = options.output / "results.json"
+    results = json.loads(results_file.read_text()) if results_file.exists() else {}
+    results["machine"] = machine(options)
+    for name in options.only.split(","):
+        print(f"== {name}", file=sys.stderr, flush=True)
+        results[name] = BENCHMARKS[name](options)
+        results_file.write_text(json.dumps(_rounded(results)) + "\n")
+    print(report.tables(results))
+    report.plots(results, options.output)
+
+
+def startup(options):
+    """Time what stands between a user and the first evaluation; a run of one iteration makes two or three."""
+    picture = options.output / "startup.png"
+    demo = f"demo --image-size 256 --iterations 1 --overwrite --quiet -o {picture}"
+    commands = {"import ministyle": ["-c", "import ministyle"]}
+    commands |= {f"ministyle {line}": ["-m", "ministyle", *line.split()] for line in ("--help", demo)}
+    table = {name.replace(str(picture), "PICTURE"): [] for name in commands}
+    for _ in range(options.runs):
+        for runs, command in zip(table.values(), commands.values(), strict=True):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
+            runs.append({"seconds": time.perf_counter() - began})
+    picture.unlink()
+    return table
+
+
+def compare(options):
+    """Loss and gradient, and peak memory, against PyTorch; and against what BLAS can do."""
+    table = {}
+    for size in options.sizes:
+        names = ("ministyle", *LAYOUTS) if options.torch else ("ministyle",)
+        jobs = {name: job("evaluate", options, name, size) for name in names}
+        if size <= 512 and options.device == "cpu":
+            jobs["ministyle direct"] = job("evaluate", options, "ministyle", size, convolution="direct")
+        table[size] = interleave({**jobs, "sgemm": {"job": "sgemm"}}, options)
+    return table
+
+
+def sizes(options):
+    """Cost against size."""
+    jobs = {}
+    for size in (128, 192, 256, 384, 512, 768, 1024, 1448, 2048):
+        jobs[size] = job("evaluate", options, "ministyle", size, evaluations=2 if size > 1024 else options.evaluations)
+    return interleave(jobs, options)
+
+
+def race(options):
+    """Time to reach a loss, against PyTorch's L-BFGS, with and without its line search; and the solver's share."""
+    table = {}
+    for size in options.sizes[:2]:
+        jobs = {
+            "ministyle": job("optimise", options, "ministyle", size, evaluations=150),
+            "ministyle, bounds": job("optimise", options, "ministyle", size, evaluations=30, bounds=(0, 255)),
+        }
+        if options.torch:
+            for name, search in (("torch", None), ("torch, line search", "strong_wolfe")):
+                jobs[name] = job("optimise", options, LAYOUTS[1], size, evaluations=100, line_search=search)
+        if options.device == "cpu" and size == options.sizes[0]:
+            jobs["ministyle direct"] = job(
+                "optimise", options, "ministyle", size, evaluations=100, convolution="direct"
+            )
+        table[size] = interleave(jobs, options, runs=min(options.runs, 3))
+    return table
+
+
+def layers(options):
+    """Per layer: time and share."""
+    jobs = {}
+    for size in options.sizes[:2]:
+        jobs[size] = job("layers", options, "ministyle", size)
+        del jobs[size]["contender"]
+    return interleave(jobs, options, runs=min(options.runs, 3))
+
+
+def steps(options):
+    """Time every step from nine products to the fast convolution."""
+    size = options.sizes[:2][-1]
+    jobs = {name: job("evaluate", options, "ministyle", size, evaluations=3, variant=name) for name, *_ in STEPS}
+    for spec in jobs.values():
+        del spec["threads"]  # a matter of the variant; all cores otherwise
+    return interleave(jobs, options, runs=min(options.runs, 3))
+
+
+BENCHMARKS = {"startup": startup, "compare": compare, "sizes": sizes, "race": race, "layers": layers, "steps": steps}
+
+
+def job(kind, options, contender, size, **more):
+    """Describe a job for `contenders`."""
+    common = {"contender": contender, "size": size, "evaluations": options.evaluations, "threads": options.threads}
+    return {"job": kind, **common, "device": options.device, **more}
+
+
+def interleave(jobs, options, runs=None):
+    """Run every job once, each in a process of its own, then every job again, and so on; return each job's runs."""
+    figures = {name: [] for name in jobs}
+    for run in range(runs or options.runs):
+        for name, spec in jobs.items():
+            print(f"   run {run + 1}: {name}", file=sys.stderr, flush=True)
+            command = [sys.executable, "-m", "benchmarks.contenders", json.dumps(spec)]
+            done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+            figures[name].append(json.loads(done.stdout))
+    return figures
+
+
+def _rounded(value):
+    """Return results with their numbers cut to six digits, which is more than they are good for."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def machine(options):
+    """Describe the machine and the libraries."""
+    import numpy
+    import scipy
+    import threadpoolctl
+
+    from ministyle import arrays
+
+    libraries = {"Python": platform.python_version(), "NumPy": numpy.__version__, "SciPy": scipy.__version__}
+    if options.torch:
+        libraries["PyTorch"] = importlib.metadata.version("torch")
+    blas = [library for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": options.threads,
+        "system": f"{platform.system()} {platform.machine()}",
+        "gpu": arrays.describe_gpu() if options.device == "cuda" else None,
+        "libraries": libraries,
+        "blas": sorted({f"{b['internal_api']} {b['version']}, {b.get('architecture', '?')} kernels" for b in blas}),
+        "environment": {name: value for name, value in sorted(os.environ.items()) if name.startswith("OPENBLAS_")},
+        "runs": options.runs,
+        "evaluations": options.evaluations,
+    }
+
+
+def _processor():
+    """Return the processor's name and the vector instructions that matter here."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    values = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = values.get("flags", "").split()
+    widest = next((name for name in ("avx512f", "avx2", "avx") if name in flags), "no AVX")
+    return f"{values.get('model name', platform.processor())} (family {values.get('cpu family', '?')}, {widest})"
+
+
+if __name__ == "__main__":
+    main()

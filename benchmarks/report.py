@@ -1,0 +1,256 @@
+"""Tables in Markdown and plots from `results.json`: `python -m benchmarks.report FOLDER` makes them again."""
+
+import json
+import sys
+from pathlib import Path
+from statistics import median
+
+from ministyle import winograd
+from ministyle.network import BLOCKS
+
+from .variants import STEPS
+
+CHANNELS = (64, 128, 256, 512, 512)
+LAST_LAYER = "conv5_1"
+TORCH = ("torch contiguous", "torch channels_last")
+
+
+def tables(results):
+    """Return all tables that the results allow."""
+    results = _with_text_keys(results)
+    parts = [f"{name}: {value}" for name, value in results["machine"].items() if value not in (None, {}, [])]
+    for name, table in TABLES.items():
+        if name in results:
+            parts.append(f"## {name}\n\n" + table(results[name]))
+    return "\n\n".join(parts) + "\n"
+
+
+def plots(results, folder):
+    """Draw cost against size, the race, and the steps, as far as the results allow."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    results = _with_text_keys(results)
+    for name, draw in PLOTS.items():
+        if name in results:
+            figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+            draw(axes, results[name])
+            figure.savefig(Path(folder) / f"{name}.png", dpi=110)
+            pyplot.close(figure)
+
+
+def operations(layer, size):
+    """Return the floating point operations of a layer's direct convolution on size x size pixels, in one direction."""
+    for block, (names, channels) in enumerate(zip(BLOCKS, CHANNELS, strict=True)):
+        if layer in names and layer.startswith("conv"):
+            first = layer == names[0]
+            channels_in = (3, *CHANNELS)[block] if first else channels
+            return 2 * 9 * channels_in * channels * (size >> block) ** 2
+    return 0
+
+
+def total_operations(size):
+    """Return those of a loss and its gradient: all layers to conv5_1, forward and backward."""
+    names = [name for block in BLOCKS for name in block]
+    return 2 * sum(operations(name, size) for name in names[: names.index(LAST_LAYER) + 1])
+
+
+def seconds(runs):
+    """Return the median over processes of a process's median, and the lowest and highest of these."""
+    medians = [median(run["seconds"]) for run in runs]
+    return median(medians), min(medians), max(medians)
+
+
+def megabytes(runs):
+    """Return the median peak memory of the processes."""
+    return median(run["peak_bytes"] for run in runs) / 1e6
+
+
+def _compare(table):
+    rows = []
+    for size, contenders in table.items():
+        limit = median(run["rate"] for run in contenders["sgemm"])
+        times = {name: seconds(runs) for name, runs in contenders.items() if name != "sgemm"}
+        better = min((times[name][0] for name in TORCH if name in times), default=None)
+        for name, (middle, low, high) in times.items():
+            share = total_operations(int(size)) / middle / limit
+            ratio = f"{better / middle:.2f}" if better else ""
+            spread = f"{low:.3f} to {high:.3f}"
+            rows.append(
+                (size, name, f"{middle:.3f}", spread, ratio, f"{share:.0%}", f"{megabytes(contenders[name]):.0f}")
+            )
+        rows.append((size, "sgemm", f"{limit / 1e9:.0f} GFLOP/s", "", "", "", ""))
+    heads = ("px", "contender", "seconds", "spread", "times PyTorch", "of sgemm", "peak MB")
+    return _markdown(heads, rows)
+
+
+def _startup(table):
+    rows = []
+    for name, runs in table.items():
+        times = [run["seconds"] for run in runs]
+        rows.append((name, f"{median(times):.2f}", f"{min(times):.2f} to {max(times):.2f}"))
+    return _markdown(("command", "seconds", "spread"), rows)
+
+
+def _sizes(table):
+    rows = []
+    for size, runs in table.items():
+        pixels = int(size) ** 2
+        middle, low, high = seconds(runs)
+        peak = megabytes(runs)
+        rows.append((size, f"{middle:.3f}", f"{low:.3f} to {high:.3f}", f"{middle / pixels * 1e6:.2f}", f"{peak:.0f}"))
+    return _markdown(("px", "seconds", "spread", "seconds per megapixel", "peak MB"), rows)
+
+
+def _race(table):
+    rows = []
+    for size, contenders in table.items():
+        rivals = [name for name in contenders if name.startswith("torch")] or ["ministyle"]
+        goal = min(_loss_at(contenders[name][0]["steps"], 100) for name in rivals)
+        for name, runs in contenders.items():
+            at_goal = median(_time_to(run["steps"], goal) for run in runs)
+            evaluation = median((run["total"] - run["solver"]) / run["evaluations"] for run in runs)
+            share = median(run["solver"] / (run["total"] - run["solver"]) for run in runs)
+            loss = {count: _loss_at(runs[0]["steps"], count) for count in (50, 100)}
+            rows.append(
+                (
+                    size,
+                    name,
+                    f"{evaluation:.3f}",
+                    f"{share:.1%}",
+                    *(f"{value:.4f}" if value else "" for value in loss.values()),
+                    f"{at_goal:.1f}" if at_goal < float("inf") else "not reached",
+                )
+            )
+        rows.append((size, f"goal, the lowest of PyTorch's after 100: {goal:.4f}", "", "", "", "", ""))
+    heads = ("px", "contender", "s per evaluation", "solver", "loss after 50", "after 100", "s to the goal")
+    return _markdown(heads, rows)
+
+
+def _layers(table):
+    text = []
+    for size, runs in table.items():
+        middle = {name: median(run[name] for run in runs) for name in runs[0] if name != "peak_bytes"}
+        rows = []
+        for block, names in enumerate(BLOCKS):
+            for name in names:
+                if f"{name} forward" not in middle:
+                    continue
+                times = [middle[f"{name} {direction}"] for direction in ("forward", "backward")]
+                rates = [
+                    f"{operations(name, int(size)) / time / 1e9:.0f}" if operations(name, int(size)) else ""
+                    for time in times
+                ]
+                share = sum(times) / middle["evaluation"]
+                cells = [f"{time * 1e3:.1f}" for time in times]
+                rows.append((name, _algorithm(name, block, int(size)), *cells, f"{share:.1%}", *rates))
+        known = sum(
+            middle[f"{name} {d}"]
+            for names in BLOCKS
+            for name in names
+            for d in ("forward", "backward")
+            if f"{name} {d}" in middle
+        )
+        rest = middle["evaluation"] - known
+        rows.append(("losses and the rest", "", f"{rest * 1e3:.1f}", "", f"{rest / middle['evaluation']:.1%}", "", ""))
+        rows.append(("evaluation", "", f"{middle['evaluation'] * 1e3:.1f}", "", "100%", "", ""))
+        heads = ("layer", "algorithm", "forward ms", "backward ms", "share", "forward GFLOP/s", "backward GFLOP/s")
+        text.append(f"### {size} x {size} pixels\n\n" + _markdown(heads, rows))
+    return "\n\n".join(text)
+
+
+def _algorithm(name, block, size):
+    if name.startswith("pool"):
+        return "mean of 2x2"
+    if name == "conv1_1":
+        return "direct, from patches"
+    side = size >> block
+    outputs = winograd._outputs(side, side)
+    down, across = winograd._tiles(side, side, outputs)
+    channels_out = CHANNELS[block]
+    channels_in = CHANNELS[block - 1] if name.endswith("_1") else channels_out
+    together = winograd._kernel_is_larger(down * across, channels_in, channels_out)
+    return f"F({outputs}x{outputs}, 3x3), {'one strip for all threads' if together else 'in strips'}"
+
+
+def _steps(table):
+    rows = []
+    first = previous = None
+    for name, meaning, _ in STEPS:
+        middle, low, high = seconds(table[name])
+        first, previous = first or middle, previous or middle
+        gain, all_in_all = f"{previous / middle:.2f}", f"{first / middle:.2f}"
+        rows.append(
+            (meaning, f"{middle:.3f}", f"{low:.3f} to {high:.3f}", gain, all_in_all, f"{megabytes(table[name]):.0f}")
+        )
+        previous = middle
+    return _markdown(("step", "seconds", "spread", "times the one before", "times the first", "peak MB"), rows)
+
+
+TABLES = {"startup": _startup, "compare": _compare, "sizes": _sizes, "race": _race, "layers": _layers, "steps": _steps}
+
+
+def _draw_sizes(axes, table):
+    pixels = [int(size) for size in table]
+    for position, runs in zip(pixels, table.values(), strict=True):
+        middle, low, high = (value / position**2 * 1e6 for value in seconds(runs))
+        axes.errorbar(position, middle, [[middle - low], [high - middle]], fmt="o", color="tab:blue", capsize=3)
+    axes.set(xscale="log", xlabel="side of the picture, pixels", ylabel="seconds per megapixel", ylim=(0, None))
+    axes.set_xticks(pixels, [str(size) for size in pixels], minor=False)
+    axes.minorticks_off()
+    axes.set_title("Loss and gradient: cost of a megapixel")
+    memory = axes.twinx()
+    memory.plot(pixels, [megabytes(runs) / 1e3 for runs in table.values()], color="tab:orange", marker=".")
+    memory.set_ylabel("peak memory, GB (orange)")
+    memory.set_ylim(0, None)
+
+
+def _draw_race(axes, table):
+    size, contenders = list(table.items())[-1]
+    for name, runs in contenders.items():
+        if "bounds" not in name:
+            times, _, losses = zip(*runs[0]["steps"], strict=True)
+            axes.plot(times, losses, label=name)
+    axes.set(xlabel="seconds", ylabel="loss", yscale="log", title=f"Loss against time, {size} x {size} pixels")
+    axes.legend()
+
+
+def _draw_steps(axes, table):
+    names = [meaning for _, meaning, _ in STEPS]
+    times = [seconds(table[name])[0] for name, *_ in STEPS]
+    bars = axes.barh(names, times)
+    axes.bar_label(bars, [f"{time:.2f}" for time in times], padding=3)
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.set(xlabel="seconds for loss and gradient", title="What each idea is worth")
+
+
+PLOTS = {"sizes": _draw_sizes, "race": _draw_race, "steps": _draw_steps}
+
+
+def _time_to(steps, goal):
+    return next((time for time, _, loss in steps if loss <= goal), float("inf"))
+
+
+def _loss_at(steps, count):
+    """Return the loss after at most so many evaluations, or None where there were not so many."""
+    return min(loss for _, done, loss in steps if done <= count) if steps[-1][1] >= 0.9 * count else None
+
+
+def _markdown(heads, rows):
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def _with_text_keys(results):
+    """Return results as they come back from JSON, whose keys are text."""
+    return json.loads(json.dumps(results))
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    results = json.loads((folder / "results.json").read_text())
+    print(tables(results))
+    plots(results, folder)

@@ -1,0 +1,87 @@
+"""The fast convolution as it was before each idea: what the steps of docs/performance.md are measured on.
+
+A variant is a list of ideas taken away again. Each is a few lines here, so that `ministyle.winograd` need not know.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from ministyle import strips, winograd
+
+# From the plain convolution to the fast one: (name, what it means, ideas that are still missing).
+STEPS = (
+    ("direct", "nine matrix products a layer", None),
+    ("winograd", "F(4x4, 3x3), a layer at a time, one thread", ("strips", "stacks", "memory", "threads", "together")),
+    ("strips", "in strips that fit into the cache", ("stacks", "memory", "threads", "together")),
+    ("stacks", "transforms as stacks of small products", ("memory", "threads", "together")),
+    ("memory", "memory that is used again", ("threads", "together")),
+    ("threads", "strips on all cores", ("together",)),
+    ("together", "one strip for all threads where kernels are large", ()),
+)
+
+
+def apply(variant):
+    """Take away what a step is still missing; return the options of `load_network` that go with it."""
+    missing = {name: missing for name, _, missing in STEPS}[variant]
+    if missing is None:
+        return {"convolution": "direct"}
+    for idea in missing:
+        TAKE_AWAY[idea]()
+    return {"convolution": "winograd", **({"threads": 1} if "threads" in missing else {})}
+
+
+def _no_strips():
+    winograd.TILES_PER_STRIP = 10**9
+
+
+def _no_stacks():
+    winograd._TileConvolution._read = _read_wide
+    winograd._TileConvolution._write = _write_wide
+
+
+def _no_memory():
+    strips.Memory.empty = lambda self, shape, dtype: np.empty(shape, dtype)
+    strips.ThreadPool.scratch = lambda self, name, shape, dtype: np.empty(shape, dtype)
+
+
+def _no_together():
+    winograd._kernel_is_larger = lambda tiles, channels_in, channels_out: False
+
+
+TAKE_AWAY = {
+    "strips": _no_strips,
+    "stacks": _no_stacks,
+    "memory": _no_memory,
+    "threads": lambda: None,  # an option of load_network
+    "together": _no_together,
+}
+
+
+# With 4x4 outputs only; smaller tiles are not used at the sizes that are measured.
+
+
+def _read_wide(self, x, mask, strip, across, transformed):
+    """Transform inputs by one product of a 36x36 matrix with a very wide one, (36, tiles * C)."""
+    first, last = strip
+    down = last - first
+    padded = self.pool.scratch("padded", (4 * down + 2, 4 * across + 2, self.channels_in), x.dtype)
+    winograd._copy_with_border(x, mask, 4 * first - 1, padded)
+    row, column, channel = padded.strides
+    tiles = as_strided(padded, (6, 6, down, across, self.channels_in), (row, column, 4 * row, 4 * column, channel))
+    gathered = self.pool.scratch("tiles", tiles.shape, x.dtype)
+    gathered[...] = tiles
+    np.dot(self.input_transform, gathered.reshape(36, -1), out=transformed.reshape(36, -1))
+
+
+def _write_wide(self, products, strip, across, y, positive):
+    """Transform products by one product of a 16x36 matrix with a very wide one, (36, tiles * K)."""
+    first, last = strip
+    down = last - first
+    tiles = self.pool.scratch("tiles", (4, 4, down, across, self.channels_out), y.dtype)
+    np.dot(self.output_transform, products.reshape(36, -1), out=tiles.reshape(16, -1))
+    rows = y[4 * first : 4 * last].reshape(down, 4, across, 4, self.channels_out)
+    rows[...] = tiles.transpose(2, 0, 3, 1, 4)
+    if self.bias is not None:
+        winograd._rectify(rows.reshape(-1, len(self.bias)), self.bias)
+    if positive is not None:
+        np.greater(y[4 * first : 4 * last], 0, out=positive[4 * first : 4 * last])

@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from ministyle.strips import available_cores
+
 from . import report
 from .variants import STEPS
 
@@ -24,11 +26,9 @@ def main():
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmark"), help="folder for the results")
     parser.add_argument("--only", default=",".join(BENCHMARKS), help="some of them (default: %(default)s)")
     parser.add_argument("--runs", type=int, default=5, help="processes for each contender (default: 5)")
-    parser.add_argument("--evaluations", type=int, default=5, help="evaluations a process is timed on (default: 5)")
+    parser.add_argument("--evaluations", type=int, default=3, help="evaluations a process is timed on (default: 3)")
     parser.add_argument("--sizes", default="256,512,1024", help="sides of the pictures compared, in pixels")
-    parser.add_argument(
-        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="for all (default: all cores)"
-    )
+    parser.add_argument("--threads", type=int, default=available_cores(), help="for all (default: all cores)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args()
     options.sizes = [int(size) for size in options.sizes.split(",")]
@@ -79,7 +79,7 @@ def sizes(options):
     jobs = {}
     for size in (128, 192, 256, 384, 512, 768, 1024, 1448, 2048):
         jobs[size] = job("evaluate", options, "ministyle", size, evaluations=2 if size > 1024 else options.evaluations)
-    return interleave(jobs, options)
+    return interleave(jobs, options, runs=min(options.runs, 3))
 
 
 def race(options):
@@ -97,7 +97,7 @@ def race(options):
             jobs["ministyle direct"] = job(
                 "optimise", options, "ministyle", size, evaluations=100, convolution="direct"
             )
-        table[size] = interleave(jobs, options, runs=min(options.runs, 3))
+        table[size] = interleave(jobs, options, runs=min(options.runs, 3) if size == options.sizes[0] else 1)
     return table
 
 
@@ -163,7 +163,7 @@ def machine(options):
     blas = [library for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": available_cores(),
         "threads": options.threads,
         "system": f"{platform.system()} {platform.machine()}",
         "gpu": arrays.describe_gpu() if options.device == "cuda" else None,

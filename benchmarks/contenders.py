@@ -37,9 +37,9 @@ def evaluate(contender, size, evaluations, **options):
     seconds = []
     for _ in range(evaluations + 1):
         began = time.perf_counter()
-        function(pixels)
+        loss, _ = function(pixels)
         seconds.append(time.perf_counter() - began)
-    return {"first": seconds[0], "seconds": seconds[1:]}
+    return {"loss": float(loss), "first": seconds[0], "seconds": seconds[1:]}
 
 
 def optimise(contender, size, evaluations, **options):

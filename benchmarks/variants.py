@@ -35,6 +35,7 @@ def _no_strips():
 
 
 def _no_stacks():
+    winograd.FEW_TILES = 0  # what follows is for tiles of 4x4 outputs
     winograd._TileConvolution._read = _read_wide
     winograd._TileConvolution._write = _write_wide
 
@@ -55,9 +56,6 @@ TAKE_AWAY = {
     "threads": lambda: None,  # an option of load_network
     "together": _no_together,
 }
-
-
-# With 4x4 outputs only; smaller tiles are not used at the sizes that are measured.
 
 
 def _read_wide(self, x, mask, strip, across, transformed):

@@ -70,7 +70,8 @@ def compare(options):
         jobs = {name: job("evaluate", options, name, size) for name in names}
         if size <= 512 and options.device == "cpu":
             jobs["ministyle direct"] = job("evaluate", options, "ministyle", size, convolution="direct")
-        table[size] = interleave({**jobs, "sgemm": {"job": "sgemm"}}, options)
+        runs = options.runs if size <= 512 else min(options.runs, 3)
+        table[size] = interleave({**jobs, "sgemm": {"job": "sgemm"}}, options, runs)
     return table
 
 

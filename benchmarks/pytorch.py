@@ -77,7 +77,9 @@ def minimise(content, style, evaluations, line_search=None, **options):
     objective = Objective(content, style, **options)
     objective(content)  # the first evaluation prepares things
     x = objective.to_tensor(content).requires_grad_()
-    solver = torch.optim.LBFGS([x], max_iter=evaluations, max_eval=evaluations, line_search_fn=line_search)
+    # Without tolerances: with PyTorch's own it stops at once, as its first step is shorter than they are.
+    limits = {"max_iter": evaluations, "max_eval": evaluations, "tolerance_grad": 0, "tolerance_change": 0}
+    solver = torch.optim.LBFGS([x], line_search_fn=line_search, **limits)
     steps = []
     inside = 0.0
     began = time.perf_counter()

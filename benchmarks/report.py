@@ -108,7 +108,7 @@ def _race(table):
     rows = []
     for size, contenders in table.items():
         rivals = [name for name in contenders if name.startswith("torch")] or ["ministyle"]
-        goal = min(_loss_at(contenders[name][0]["steps"], 100) for name in rivals)
+        goal = min(_loss_at(contenders[name][0]["steps"], 100) or float("inf") for name in rivals)
         for name, runs in contenders.items():
             at_goal = median(_time_to(run["steps"], goal) for run in runs)
             evaluation = median((run["total"] - run["solver"]) / run["evaluations"] for run in runs)

@@ -126,10 +126,10 @@ def minimise(objective, start, *, iterations, bounds=None, history_size=10, ftol
     try:
         with problem.blas.limit(limits=1):
             result = optimize.minimize(
-                problem,
+                problem.scaled_loss,
                 x0 / problem.unit,
                 method="L-BFGS-B",
-                jac=True,
+                jac=problem.scaled_gradient,
                 bounds=limits,
                 callback=lambda intermediate_result: record(intermediate_result.x * problem.unit),
                 options={
@@ -171,7 +171,8 @@ class _Problem:
         self.finite = False
         self.blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
         self._blas_threads = {library["prefix"]: library["num_threads"] for library in self.blas.info()}
-        self._gradient = None
+        self._gradient = None  # shaped as the picture, in the objective's units
+        self._start_is_used = False  # the solver begins with the start, from which the units were taken
         self._x = np.empty(np.prod(shape))
         self._began = time.perf_counter()
 
@@ -185,15 +186,22 @@ class _Problem:
         self.evaluations += 1
         return self._gradient
 
-    def __call__(self, z):
-        """Return loss and flat gradient in the solver's units, or stop the solver where they are not finite."""
-        if self._gradient is None:  # else it is the start, from which the units were taken
+    def scaled_loss(self, z):
+        """Return the loss in the solver's units, or stop the solver where loss or gradient are not finite."""
+        if self._start_is_used:
             with self.blas.limit(limits=self._blas_threads):
                 self.evaluate(np.multiply(z, self.unit, out=self._x))
+        self._start_is_used = True
         if not self.finite:
             raise _NotFiniteError
-        gradient, self._gradient = self._gradient, None
-        return self.loss * self.scale, np.multiply(gradient, self.scale * self.unit, dtype=np.float64).ravel()
+        return self.loss * self.scale
+
+    def scaled_gradient(self, z):
+        """Return the gradient that belongs to the latest loss, flat, in the solver's units.
+
+        SciPy asks for it right after the loss of the same z.
+        """
+        return np.multiply(self._gradient, self.scale * self.unit, dtype=np.float64).ravel()
 
     def step(self, iteration):
         """Describe the latest evaluation, which is that of the iterate just accepted."""

@@ -9,6 +9,7 @@ its own threads would get in the way of ours.
 How rows are cut into strips does not depend on the number of threads, so neither does any bit of a result.
 """
 
+import math
 import os
 import threading
 import weakref
@@ -67,7 +68,7 @@ class ThreadPool:
         Arrays of one name share their memory, from call to call.
         """
         arrays = self._local.__dict__
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         array = arrays.get(name)
         if array is None or array.size < size or array.dtype != dtype:
             array = arrays[name] = np.empty(size, dtype)
@@ -88,7 +89,7 @@ class Memory:
 
     def empty(self, shape, dtype):
         """Return an array with whatever its memory held before."""
-        count = int(np.prod(shape))
+        count = math.prod(shape)
         size = -(-count * np.dtype(dtype).itemsize // ALIGNMENT) * ALIGNMENT
         for arena in self._arenas:
             start = arena.first_gap(size)

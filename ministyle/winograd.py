@@ -94,9 +94,8 @@ def turned(outputs=4):
     """Return A^T and B^T such that with them a transformed kernel G g correlates as the turned kernel g[::-1] would."""
     A_T, G, B_T = transforms(outputs)
     unit = G / np.linalg.norm(G, axis=1, keepdims=True)
-    inverses = np.abs(unit[:, ::-1] @ unit.T).argmax(
-        axis=1
-    )  # of each point: the row that, turned, is parallel to its own
+    # Of each point: the one whose row of G is parallel to its own row turned.
+    inverses = np.abs(unit[:, ::-1] @ unit.T).argmax(axis=1)
     factors = G[:, ::-1].sum(axis=1) / G[inverses].sum(axis=1)  # G[:, ::-1] = factors * G[inverses], row by row
     return A_T[:, inverses], (factors[:, np.newaxis] * B_T)[inverses]
 

@@ -96,14 +96,14 @@ def test_memory_is_not_used_again_while_a_view_of_it_lives():
 
 def test_memory_fills_gaps_and_joins_neighbouring_ones():
     memory = strips.Memory()
-    arrays = [memory.empty(1024, "float32") for _ in range(4)]
+    arrays = [memory.empty((1024,), "float32") for _ in range(4)]
     where = [address(array) for array in arrays]
     del arrays[1:3]
-    small = memory.empty(10, "float64")
+    small = memory.empty((10,), "float64")
     assert address(small) == where[1]
     del small
-    assert address(memory.empty(2048, "float32")) == where[1]
-    assert address(memory.empty(2049, "float32")) > where[3]
+    assert address(memory.empty((2048,), "float32")) == where[1]
+    assert address(memory.empty((2049,), "float32")) > where[3]
 
 
 def test_arrays_that_live_together_do_not_overlap(random):
@@ -111,7 +111,7 @@ def test_arrays_that_live_together_do_not_overlap(random):
     memory = strips.Memory()
     living = []
     for number in range(500):
-        array = memory.empty(int(random.integers(1, 3000)), random.choice(["float32", "float64", "bool"]))
+        array = memory.empty((int(random.integers(1, 3000)),), random.choice(["float32", "float64", "bool"]))
         assert address(array) % 64 == 0
         array[...] = number % 2
         living.append((array, number % 2))

@@ -51,7 +51,7 @@ class ThreadPool:
                 results[number] = task(parts[number])
 
         helpers = min(self.threads, len(parts)) - 1
-        with _blas().limit(limits=1):
+        with _one_at_a_time, _blas().limit(limits=1):
             # Each helper takes a copy of the caller's context along, and in it the caller's np.errstate.
             futures = [self._executor.submit(copy_context().run, work) for _ in range(helpers)]
             try:
@@ -86,17 +86,21 @@ class Memory:
 
     def __init__(self):
         self._arenas = []
+        self._lock = threading.Lock()
 
     def empty(self, shape, dtype):
         """Return an array with whatever its memory held before."""
         count = math.prod(shape)
         size = -(-count * np.dtype(dtype).itemsize // ALIGNMENT) * ALIGNMENT
-        for arena in self._arenas:
-            start = arena.first_gap(size)
-            if start is not None:
-                return arena.take(start, size, count, dtype).reshape(shape)
-        self._arenas.append(_Arena(max(ARENA * size, 2**20)))
-        return self._arenas[-1].take(0, size, count, dtype).reshape(shape)
+        with self._lock:
+            for arena in self._arenas:
+                start = arena.first_gap(size)
+                if start is not None:
+                    break
+            else:
+                arena, start = _Arena(max(ARENA * size, 2**20)), 0
+                self._arenas.append(arena)
+            return arena.take(start, size, count, dtype).reshape(shape)
 
 
 ALIGNMENT = 64  # bytes, a cache line and a vector register
@@ -115,7 +119,7 @@ class _Arena:
     def first_gap(self, size):
         """Return where the first gap of at least `size` bytes begins, or None."""
         gap = 0
-        for start, end in sorted(self._taken.items()):
+        for start, end in sorted(self._taken.copy().items()):  # a copy, as an array may go at any moment
             if start - gap >= size:
                 return gap
             gap = end
@@ -187,6 +191,9 @@ def cut(rows, positions_per_row, positions=2048):
     count = min(rows, 2 * max(1, rows // (2 * rows_per_strip)))
     edges = [rows * i // count for i in range(count + 1)]
     return list(pairwise(edges))
+
+
+_one_at_a_time = threading.Lock()  # as the number of BLAS threads is one for the whole process
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import threadpoolctl
 from conftest import relative_error
 
 from ministyle import losses
@@ -122,6 +123,38 @@ def test_everything_stays_on_the_device(xp, device, weights, pictures):
     assert array_module(gradient) is xp
     assert gradient.dtype == np.float32
     assert gradient.shape == pixels.shape
+
+
+def test_not_a_bit_depends_on_the_number_of_threads(weights, random):
+    """Tiles of both sizes, strips of each thread's own and strips shared by all, pooling, losses: everything."""
+    pixels, content, style = random.uniform(0, 255, (3, 72, 60, 3)).astype("float32")
+    results = set()
+    for threads in (1, 2, 3, 7):
+        network = load_network(weights, device="cpu", threads=threads)
+        loss, gradient = Objective(network, content=content, style=style)(pixels)
+        results.add((loss, gradient.tobytes()))
+    assert len(results) == 1
+
+
+def test_blas_has_one_thread_in_all_products_of_an_evaluation(weights, random, monkeypatch):
+    """BLAS's own threads would go on waiting busily after a product, and take a core from ours."""
+    right, seen = {name: getattr(losses, name) for name in ("gram_matrix", "gram_backward")}, {}
+
+    def watched(name):
+        def call(*arguments):
+            info = threadpoolctl.threadpool_info()
+            seen.setdefault(name, set()).update(lib["num_threads"] for lib in info if lib["user_api"] == "blas")
+            return right[name](*arguments)
+
+        return call
+
+    pixels, style = random.uniform(0, 255, (2, 32, 32, 3)).astype("float32")
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        objective = Objective(load_network(weights, device="cpu"), style=style)
+        for name in right:
+            monkeypatch.setattr(losses, name, watched(name))
+        objective(pixels)
+    assert seen == {"gram_matrix": {1}, "gram_backward": {1}}
 
 
 @pytest.mark.parametrize(

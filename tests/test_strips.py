@@ -1,6 +1,7 @@
 """Work in strips: every row once, on all threads, in memory that nobody else looks at."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -28,6 +29,20 @@ def test_a_pool_does_every_part_once_and_returns_the_results_in_order(threads):
 def test_a_pool_works_on_as_many_threads_as_asked_for():
     barrier = threading.Barrier(3)
     strips.ThreadPool(3).run(lambda part: barrier.wait(timeout=10), range(3))  # breaks unless all three meet
+
+
+def test_several_callers_at_once_get_their_own_results_and_leave_blas_as_it_was(weights, random):
+    """One network, four threads of the user's."""
+    network = load_network(weights, device="cpu")
+    pictures = random.uniform(0, 255, (4, 40, 32, 3)).astype("float32")
+    expected = [network.features(picture, ["conv3_1"])["conv3_1"].copy() for picture in pictures]
+    before = threadpoolctl.threadpool_info()
+    with ThreadPoolExecutor(4) as users:
+        for _ in range(5):
+            results = users.map(lambda picture: network.features(picture, ["conv3_1"])["conv3_1"].copy(), pictures)
+            for result, right in zip(results, expected, strict=True):
+                np.testing.assert_array_equal(result, right)
+    assert threadpoolctl.threadpool_info() == before
 
 
 def test_the_callers_error_state_holds_in_every_thread():

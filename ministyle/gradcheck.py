@@ -10,7 +10,7 @@ network is a linear function of the pixels, the content loss a polynomial of deg
 four. Then the stencil has no error but rounding, for any h.
 
 So the kinks must be kept out, and they are, by construction and not by a tolerance. Single operations are fed numbers
-that lie farther from their kinks than the stencil reaches. For the whole network, h is halved until the picture's two
+that lie farther from their kinks than the stencil reaches. For the whole network, h is such that the picture's two
 outermost neighbours switch on exactly the units that the picture does. Those units are given by linear
 inequalities, so whatever holds at both ends of a line holds between them.
 
@@ -34,6 +34,7 @@ from .objective import CONTENT_LAYERS, STYLE_LAYERS, Objective
 LINEAR_TOLERANCE = 1e-8
 DIRECTION_TOLERANCE = 1e-7
 
+CANDIDATES = 16  # directions of which the best is taken where kinks are near, see `roomiest_direction`
 STEP = 0.1  # the stencil's h, where every kink is known to be farther away than 2 h
 
 
@@ -146,13 +147,38 @@ def linear_region_step(network, pixels, direction, taps):
     pixels, direction : arrays (H, W, 3)
     taps : layer names, as deep as the network is used
     """
-    pattern = _switches(network, pixels, taps)
+    is_linear = _linear_region(network, pixels, taps)
     step = STEP
-    while not all(_same(pattern, _switches(network, pixels + t * step * direction, taps)) for t in (-2, 2)):
+    while not is_linear(direction, step):
         step /= 2
         if step < 1e-9:
             raise MinistyleError("the picture lies on a kink of the network; try another seed")
     return step
+
+
+def roomiest_direction(network, pixels, directions, taps):
+    """Return, of some directions, the one along which the network stays linear the farthest, and its step h.
+
+    Among a hundred thousand units there is often one close to its kink, and the shorter the step, the more of a
+    difference is rounding error. Parameters as for `linear_region_step`.
+    """
+    is_linear = _linear_region(network, pixels, taps)
+    roomiest, *others = directions
+    step = linear_region_step(network, pixels, roomiest, taps)
+    for direction in others:
+        while 2 * step <= STEP and is_linear(direction, 2 * step):
+            roomiest, step = direction, 2 * step
+    return roomiest, step
+
+
+def _linear_region(network, pixels, taps):
+    """Return a function of (direction, step) that says whether the network is linear as far as the stencil reaches."""
+    pattern = _switches(network, pixels, taps)
+
+    def is_linear(direction, step):
+        return all(_same(pattern, _switches(network, pixels + t * step * direction, taps)) for t in (-2, 2))
+
+    return is_linear
 
 
 def _check_operations(sampler, weights):
@@ -214,8 +240,12 @@ def _check_network(sampler, network, size):
             device=network.device,
             convolution="winograd" if network.pool else "direct",
         )
-        ways = [sampler.uniform(-1, 1, *shape) for _ in range(sampler.directions)]
-        steps = [linear_region_step(variant, pixels, way, taps) for way in ways]
+        ways, steps = [], []
+        for _ in range(sampler.directions):
+            candidates = [sampler.uniform(-1, 1, *shape) for _ in range(CANDIDATES)]
+            way, step = roomiest_direction(variant, pixels, candidates, taps)
+            ways.append(way)
+            steps.append(step)
         for convention in losses.CONVENTIONS:
             objective = Objective(variant, content=content, style=style, convention=convention)
             _balance(objective, pixels)

@@ -241,6 +241,15 @@ def test_the_step_stays_inside_the_linear_region(network64, random):
     assert step == STEP or any((masks(t) != here).any() for t in (-4, 4))
 
 
+def test_the_roomiest_direction_is_the_one_with_the_longest_step(network64, random):
+    pixels = random.uniform(-40, 295, (16, 16, 3))
+    directions = random.uniform(-1, 1, (6, 16, 16, 3))
+    steps = [gradcheck.linear_region_step(network64, pixels, direction, ["conv3_1"]) for direction in directions]
+    roomiest, step = gradcheck.roomiest_direction(network64, pixels, list(directions), ["conv3_1"])
+    assert step == max(steps) > min(steps)
+    np.testing.assert_array_equal(roomiest, directions[int(np.argmax(steps))])
+
+
 @pytest.mark.parametrize("settings", [{"size": 15}, {"directions": 0}, {"seed": -1}])
 def test_impossible_checks_are_refused(weights, settings):
     with pytest.raises(MinistyleError, match="must be at least"):

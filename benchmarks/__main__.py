@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks`, in a checkout with the extra `bench` installed. See README.md here."""
+"""Run the benchmarks: `python -m benchmarks`, in a checkout with the extra `plot` installed. See README.md here."""
 
 import argparse
 import importlib.metadata
@@ -14,9 +14,9 @@ from pathlib import Path
 from ministyle.strips import available_cores
 
 from . import report
+from .report import TORCH
 from .variants import STEPS
 
-LAYOUTS = ("torch contiguous", "torch channels_last")
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -42,8 +42,7 @@ def main():
         print(f"== {name}", file=sys.stderr, flush=True)
         results[name] = BENCHMARKS[name](options)
         results_file.write_text(json.dumps(_rounded(results)) + "\n")
-    print(report.tables(results))
-    report.plots(results, options.output)
+    report.show(options.output)
 
 
 def startup(options):
@@ -66,7 +65,7 @@ def compare(options):
     """Loss and gradient, and peak memory, against PyTorch; and against what BLAS can do."""
     table = {}
     for size in options.sizes:
-        names = ("ministyle", *LAYOUTS) if options.torch else ("ministyle",)
+        names = ("ministyle", *TORCH) if options.torch else ("ministyle",)
         jobs = {name: job("evaluate", options, name, size) for name in names}
         if size <= 512 and options.device == "cpu":
             jobs["ministyle direct"] = job("evaluate", options, "ministyle", size, convolution="direct")
@@ -93,7 +92,7 @@ def race(options):
         }
         if options.torch:
             for name, search in (("torch", None), ("torch, line search", "strong_wolfe")):
-                jobs[name] = job("optimise", options, LAYOUTS[1], size, evaluations=100, line_search=search)
+                jobs[name] = job("optimise", options, TORCH[1], size, evaluations=100, line_search=search)
         if options.device == "cpu" and size == options.sizes[0]:
             jobs["ministyle direct"] = job(
                 "optimise", options, "ministyle", size, evaluations=100, convolution="direct"

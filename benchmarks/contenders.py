@@ -11,7 +11,9 @@ import time
 
 import numpy as np
 
-CONTENT_WEIGHT, STYLE_WEIGHT = 1.0, 30.0  # the default preset's
+from ministyle.settings import Settings
+
+CONTENT_WEIGHT, STYLE_WEIGHT = Settings().content_weight, Settings().style_weight
 
 
 def main(job):
@@ -78,12 +80,10 @@ def layers(size, evaluations, **options):
 
         return call
 
-    for step in network.steps:
+    for operation in network.operations:
         for direction in ("forward", "backward"):
-            object.__setattr__(step, direction, timed(getattr(step, direction), f"{step.layer} {direction}"))
-    network_forward, network_backward = network.forward, network.backward
-    object.__setattr__(network, "forward", timed(network_forward, "network forward"))
-    object.__setattr__(network, "backward", timed(network_backward, "network backward"))
+            name = f"{operation.layer} {direction}"
+            object.__setattr__(operation, direction, timed(getattr(operation, direction), name))
     whole = timed(objective, "evaluation")
     for _ in range(evaluations + 1):
         whole(network.to_device(content))

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 
 from ministyle import winograd
-from ministyle.network import BLOCKS
+from ministyle.network import BLOCKS, SEQUENCE
 
 from .variants import STEPS
 
@@ -15,9 +15,15 @@ LAST_LAYER = "conv5_1"
 TORCH = ("torch contiguous", "torch channels_last")
 
 
+def show(folder):
+    """Print the tables of a folder's results, and draw the plots beside them."""
+    results = json.loads((folder / "results.json").read_text())
+    print(tables(results))
+    plots(results, folder)
+
+
 def tables(results):
     """Return all tables that the results allow."""
-    results = _with_text_keys(results)
     parts = [f"{name}: {value}" for name, value in results["machine"].items() if value not in (None, {}, [])]
     for name, table in TABLES.items():
         if name in results:
@@ -32,29 +38,32 @@ def plots(results, folder):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    results = _with_text_keys(results)
     for name, draw in PLOTS.items():
         if name in results:
             figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
             draw(axes, results[name])
-            figure.savefig(Path(folder) / f"{name}.png", dpi=110)
+            figure.savefig(folder / f"{name}.png", dpi=110)
             pyplot.close(figure)
 
 
 def operations(layer, size):
     """Return the floating point operations of a layer's direct convolution on size x size pixels, in one direction."""
-    for block, (names, channels) in enumerate(zip(BLOCKS, CHANNELS, strict=True)):
-        if layer in names and layer.startswith("conv"):
-            first = layer == names[0]
-            channels_in = (3, *CHANNELS)[block] if first else channels
-            return 2 * 9 * channels_in * channels * (size >> block) ** 2
-    return 0
+    if layer.startswith("pool"):
+        return 0
+    channels_in, channels_out, side = _shape(layer, size)
+    return 2 * 9 * channels_in * channels_out * side**2
 
 
 def total_operations(size):
     """Return those of a loss and its gradient: all layers to conv5_1, forward and backward."""
-    names = [name for block in BLOCKS for name in block]
-    return 2 * sum(operations(name, size) for name in names[: names.index(LAST_LAYER) + 1])
+    return 2 * sum(operations(name, size) for name in SEQUENCE[: SEQUENCE.index(LAST_LAYER) + 1])
+
+
+def _shape(layer, size):
+    """Return a convolution's channels, in and out, and the side of its feature map for size x size pixels."""
+    block = next(number for number, names in enumerate(BLOCKS) if layer in names)
+    channels_in = (3, *CHANNELS)[block] if layer == BLOCKS[block][0] else CHANNELS[block]
+    return channels_in, CHANNELS[block], size >> block
 
 
 def seconds(runs):
@@ -68,19 +77,23 @@ def megabytes(runs):
     return median(run["peak_bytes"] for run in runs) / 1e6
 
 
+def _time_cells(runs):
+    """Return a table's cells for seconds and their spread."""
+    middle, low, high = seconds(runs)
+    return f"{middle:.3f}", f"{low:.3f} to {high:.3f}"
+
+
 def _compare(table):
     rows = []
     for size, contenders in table.items():
         limit = median(run["rate"] for run in contenders["sgemm"])
         times = {name: seconds(runs) for name, runs in contenders.items() if name != "sgemm"}
         better = min((times[name][0] for name in TORCH if name in times), default=None)
-        for name, (middle, low, high) in times.items():
+        for name, (middle, _, _) in times.items():
+            runs = contenders[name]
             share = total_operations(int(size)) / middle / limit
             ratio = f"{better / middle:.2f}" if better else ""
-            spread = f"{low:.3f} to {high:.3f}"
-            rows.append(
-                (size, name, f"{middle:.3f}", spread, ratio, f"{share:.0%}", f"{megabytes(contenders[name]):.0f}")
-            )
+            rows.append((size, name, *_time_cells(runs), ratio, f"{share:.0%}", f"{megabytes(runs):.0f}"))
         rows.append((size, "sgemm", f"{limit / 1e9:.0f} GFLOP/s", "", "", "", ""))
     heads = ("px", "contender", "seconds", "spread", "times PyTorch", "of sgemm", "peak MB")
     return _markdown(heads, rows)
@@ -97,10 +110,8 @@ def _startup(table):
 def _sizes(table):
     rows = []
     for size, runs in table.items():
-        pixels = int(size) ** 2
-        middle, low, high = seconds(runs)
-        peak = megabytes(runs)
-        rows.append((size, f"{middle:.3f}", f"{low:.3f} to {high:.3f}", f"{middle / pixels * 1e6:.2f}", f"{peak:.0f}"))
+        per_megapixel = seconds(runs)[0] / int(size) ** 2 * 1e6
+        rows.append((size, *_time_cells(runs), f"{per_megapixel:.2f}", f"{megabytes(runs):.0f}"))
     return _markdown(("px", "seconds", "spread", "seconds per megapixel", "peak MB"), rows)
 
 
@@ -134,26 +145,17 @@ def _layers(table):
     for size, runs in table.items():
         middle = {name: median(run[name] for run in runs) for name in runs[0] if name != "peak_bytes"}
         rows = []
-        for block, names in enumerate(BLOCKS):
-            for name in names:
-                if f"{name} forward" not in middle:
-                    continue
-                times = [middle[f"{name} {direction}"] for direction in ("forward", "backward")]
-                rates = [
-                    f"{operations(name, int(size)) / time / 1e9:.0f}" if operations(name, int(size)) else ""
-                    for time in times
-                ]
-                share = sum(times) / middle["evaluation"]
-                cells = [f"{time * 1e3:.1f}" for time in times]
-                rows.append((name, _algorithm(name, block, int(size)), *cells, f"{share:.1%}", *rates))
-        known = sum(
-            middle[f"{name} {d}"]
-            for names in BLOCKS
-            for name in names
-            for d in ("forward", "backward")
-            if f"{name} {d}" in middle
-        )
-        rest = middle["evaluation"] - known
+        rest = middle["evaluation"]
+        for name in SEQUENCE:
+            if f"{name} forward" not in middle:
+                continue
+            times = [middle[f"{name} {direction}"] for direction in ("forward", "backward")]
+            work = operations(name, int(size))
+            rates = [f"{work / time / 1e9:.0f}" if work else "" for time in times]
+            share = sum(times) / middle["evaluation"]
+            cells = [f"{time * 1e3:.1f}" for time in times]
+            rows.append((name, _algorithm(name, int(size)), *cells, f"{share:.1%}", *rates))
+            rest -= sum(times)
         rows.append(("losses and the rest", "", f"{rest * 1e3:.1f}", "", f"{rest / middle['evaluation']:.1%}", "", ""))
         rows.append(("evaluation", "", f"{middle['evaluation'] * 1e3:.1f}", "", "100%", "", ""))
         heads = ("layer", "algorithm", "forward ms", "backward ms", "share", "forward GFLOP/s", "backward GFLOP/s")
@@ -161,16 +163,14 @@ def _layers(table):
     return "\n\n".join(text)
 
 
-def _algorithm(name, block, size):
+def _algorithm(name, size):
     if name.startswith("pool"):
         return "mean of 2x2"
     if name == "conv1_1":
         return "direct, from patches"
-    side = size >> block
+    channels_in, channels_out, side = _shape(name, size)
     outputs = winograd._outputs(side, side)
     down, across = winograd._tiles(side, side, outputs)
-    channels_out = CHANNELS[block]
-    channels_in = CHANNELS[block - 1] if name.endswith("_1") else channels_out
     together = winograd._kernel_is_larger(down * across, channels_in, channels_out)
     return f"F({outputs}x{outputs}, 3x3), {'one strip for all threads' if together else 'in strips'}"
 
@@ -179,12 +179,11 @@ def _steps(table):
     rows = []
     first = previous = None
     for name, meaning, _ in STEPS:
-        middle, low, high = seconds(table[name])
+        runs = table[name]
+        middle, _, _ = seconds(runs)
         first, previous = first or middle, previous or middle
-        gain, all_in_all = f"{previous / middle:.2f}", f"{first / middle:.2f}"
-        rows.append(
-            (meaning, f"{middle:.3f}", f"{low:.3f} to {high:.3f}", gain, all_in_all, f"{megabytes(table[name]):.0f}")
-        )
+        gains = f"{previous / middle:.2f}", f"{first / middle:.2f}"
+        rows.append((meaning, *_time_cells(runs), *gains, f"{megabytes(runs):.0f}"))
         previous = middle
     return _markdown(("step", "seconds", "spread", "times the one before", "times the first", "peak MB"), rows)
 
@@ -244,13 +243,5 @@ def _markdown(heads, rows):
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def _with_text_keys(results):
-    """Return results as they come back from JSON, whose keys are text."""
-    return json.loads(json.dumps(results))
-
-
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    results = json.loads((folder / "results.json").read_text())
-    print(tables(results))
-    plots(results, folder)
+    show(Path(sys.argv[1]))

@@ -147,12 +147,7 @@ def linear_region_step(network, pixels, direction, taps):
     pixels, direction : arrays (H, W, 3)
     taps : layer names, as deep as the network is used
     """
-    is_linear = _linear_region(network, pixels, taps)
-    step = STEP
-    while not is_linear(direction, step):
-        step /= 2
-        if step < 1e-9:
-            raise MinistyleError("the picture lies on a kink of the network; try another seed")
+    _, step = roomiest_direction(network, pixels, [direction], taps)
     return step
 
 
@@ -162,23 +157,21 @@ def roomiest_direction(network, pixels, directions, taps):
     Among a hundred thousand units there is often one close to its kink, and the shorter the step, the more of a
     difference is rounding error. Parameters as for `linear_region_step`.
     """
-    is_linear = _linear_region(network, pixels, taps)
-    roomiest, *others = directions
-    step = linear_region_step(network, pixels, roomiest, taps)
-    for direction in others:
-        while 2 * step <= STEP and is_linear(direction, 2 * step):
-            roomiest, step = direction, 2 * step
-    return roomiest, step
-
-
-def _linear_region(network, pixels, taps):
-    """Return a function of (direction, step) that says whether the network is linear as far as the stencil reaches."""
     pattern = _switches(network, pixels, taps)
 
     def is_linear(direction, step):
         return all(_same(pattern, _switches(network, pixels + t * step * direction, taps)) for t in (-2, 2))
 
-    return is_linear
+    roomiest, *others = directions
+    step = STEP
+    while not is_linear(roomiest, step):
+        step /= 2
+        if step < 1e-9:
+            raise MinistyleError("the picture lies on a kink of the network; try another seed")
+    for direction in others:
+        while 2 * step <= STEP and is_linear(direction, 2 * step):
+            roomiest, step = direction, 2 * step
+    return roomiest, step
 
 
 def _check_operations(sampler, weights):

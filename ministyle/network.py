@@ -92,49 +92,50 @@ def load_network(
         for name, kernel_and_bias in parameters.items()
     }
     pool = strips.ThreadPool(threads) if device == "cpu" and convolution != "direct" else None
-    make_steps = _plain_steps if pool is None else partial(_fast_steps, pool=pool)
-    return Network(weights, tuple(make_steps(on_device, *POOLING[pooling])), tuple(on_device), dtype, device, pool)
+    make_operations = _plain_operations if pool is None else partial(_fast_operations, pool=pool)
+    operations = tuple(make_operations(on_device, *POOLING[pooling]))
+    return Network(weights, operations, tuple(on_device), dtype, device, pool)
 
 
 @dataclass(frozen=True)
-class Step:
+class Operation:
     """One operation of the network.
 
     Attributes
     ----------
-    operation : "convolution", "relu" or "pool"
+    kind : "convolution", "relu" or "pool"
     layer : the name of the layer whose activations come out, or None between a convolution and its ReLU
     forward : function x -> y, cache
     backward : function dy, cache -> dx
     """
 
-    operation: str
+    kind: str
     layer: str | None
     forward: Callable
     backward: Callable
 
 
-def _plain_steps(parameters, pool_forward, pool_backward):
+def _plain_operations(parameters, pool_forward, pool_backward):
     """Yield the network's operations as the functions of `layers`."""
     for name in SEQUENCE:
         if name.startswith("pool"):
-            yield Step("pool", name, pool_forward, pool_backward)
+            yield Operation("pool", name, pool_forward, pool_backward)
         elif name in parameters:
             kernel, bias = parameters[name]
             forward = partial(layers.convolution_forward, kernel=kernel, bias=bias)
-            yield Step("convolution", None, forward, layers.convolution_backward)
-            yield Step("relu", name, layers.relu_forward, layers.relu_backward)
+            yield Operation("convolution", None, forward, layers.convolution_backward)
+            yield Operation("relu", name, layers.relu_forward, layers.relu_backward)
 
 
-def _fast_steps(parameters, pool_forward, pool_backward, pool):
+def _fast_operations(parameters, pool_forward, pool_backward, pool):
     """Yield the network's operations as `winograd` and `strips` do them, on all cores."""
     pooling = strips.Pooling(pool_forward, pool_backward, pool)
     for name in SEQUENCE:
         if name.startswith("pool"):
-            yield Step("pool", name, pooling.forward, pooling.backward)
+            yield Operation("pool", name, pooling.forward, pooling.backward)
         elif name in parameters:
             convolution = winograd.Convolution(*parameters[name], pool)
-            yield Step("relu", name, convolution.forward, convolution.backward)
+            yield Operation("relu", name, convolution.forward, convolution.backward)
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class Network:
     Attributes
     ----------
     weights : Weights, the weight file as read
-    steps : tuple of Step, from the pixels on
+    operations : tuple of Operation, from the pixels on
     layers : tuple of str, the names of the convolutions that the weight file has
     dtype : "float32" or "float64"
     device : "cpu" or "cuda"
@@ -152,7 +153,7 @@ class Network:
     """
 
     weights: Weights
-    steps: tuple = field(repr=False)
+    operations: tuple = field(repr=False)
     layers: tuple = field(repr=False)
     dtype: str
     device: str
@@ -180,7 +181,7 @@ class Network:
         Returns
         -------
         features : dict, layer name -> activations
-        tape : list of (operation, layer, backward function, cache), what `backward` needs
+        tape : list of (kind of operation, layer, backward function, cache), what `backward` needs
 
         Raises
         ------
@@ -191,11 +192,11 @@ class Network:
         self._check(pixels, taps)
         x, cache = preprocess_forward(pixels, self.weights)
         features, tape = {}, [("preprocess", None, preprocess_backward, cache)]
-        for step in self.steps:
-            x, cache = step.forward(x)
-            tape.append((step.operation, step.layer, step.backward, cache))
-            if step.layer in taps:
-                features[step.layer] = x
+        for operation in self.operations:
+            x, cache = operation.forward(x)
+            tape.append((operation.kind, operation.layer, operation.backward, cache))
+            if operation.layer in taps:
+                features[operation.layer] = x
             if len(features) == len(taps):
                 break
         return features, tape

@@ -169,6 +169,7 @@ class _Problem:
         self.evaluations = 0
         self.loss = np.nan
         self.finite = False
+        # Not the one that `strips` keeps: SciPy's own BLAS may have been loaded after that was made.
         self.blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
         self._blas_threads = {library["prefix"]: library["num_threads"] for library in self.blas.info()}
         self._gradient = None  # shaped as the picture, in the objective's units

@@ -6,6 +6,7 @@ unchanged on a GPU through CuPy. Read the modules in this order; each uses only 
 | module | what it is about |
 |---|---|
 | `errors` | the one exception |
+| `files` | write a file whole or not at all |
 | `arrays` | NumPy or CuPy |
 | `image` | a picture file <-> an array (H, W, 3), RGB, 0 to 255 |
 | `layers` | convolution, ReLU, average and max pooling: each backward right below its forward |
@@ -15,10 +16,16 @@ unchanged on a GPU through CuPy. Read the modules in this order; each uses only 
 | `network` | VGG-19 as a table of layers; forward to features, backward to pixels |
 | `losses` | the paper's equations 1 to 6, each with its gradient |
 | `objective` | equation 7: from pixels to the loss and its gradient |
+| `features` | style as a vector, and distances between pictures |
 | `optimise` | L-BFGS-B |
 | `settings` | every default and where it comes from |
 | `transfer` | the whole story in one function; reconstructions likewise |
 | `gradcheck` | are the gradients right? |
+| `executors` | where pictures are made: here, on several GPUs, on a cluster |
+| `panels` | the pictures of an experiment, with records from which each can be made again |
+| `sheet` | contact sheets |
+| `figures` | the paper's figures 1 to 3 |
+| `stimuli` | factorial designs for experiments on perception |
 | `cli` | the command line |
 
 In short:
@@ -30,6 +37,7 @@ In short:
 """
 
 from .errors import MinistyleError
+from .features import Distance, compare, style_features
 from .gradcheck import check_gradients
 from .network import Network, load_network
 from .objective import Objective
@@ -40,14 +48,17 @@ __version__ = "0.1.0"
 
 __all__ = [
     "PRESETS",
+    "Distance",
     "MinistyleError",
     "Network",
     "Objective",
     "Result",
     "Settings",
     "check_gradients",
+    "compare",
     "load_network",
     "reconstruct_content",
     "reconstruct_style",
+    "style_features",
     "transfer",
 ]

@@ -61,10 +61,28 @@ def gpu_problem():
     return None if count > 0 else "CuPy finds no GPU"
 
 
+def gpu_count():
+    """Return how many GPUs there are; call it only where `gpu_problem()` is None."""
+    return _import_cupy().cuda.runtime.getDeviceCount()
+
+
+def use_gpu(number):
+    """Make a GPU, counted from 0, the one that this thread uses; call it only where `gpu_problem()` is None."""
+    _import_cupy().cuda.Device(number).use()
+
+
 def describe_gpu():
-    """Return the first GPU's name and memory as text; call it only where `gpu_problem()` is None."""
-    properties = _import_cupy().cuda.runtime.getDeviceProperties(0)
+    """Return the name and memory of this thread's GPU as text; call it only where `gpu_problem()` is None."""
+    runtime = _import_cupy().cuda.runtime
+    properties = runtime.getDeviceProperties(runtime.getDevice())
     return f"{properties['name'].decode()}, {properties['totalGlobalMem'] / 2**30:.1f} GiB"
+
+
+def blas_libraries():
+    """Return what threadpoolctl says about each BLAS in use: NumPy's, and SciPy's once that is loaded."""
+    import threadpoolctl  # here, because looking for the libraries takes a while
+
+    return [library for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
 
 
 def to_device(x, device, dtype=None):

@@ -7,18 +7,23 @@ and exit status 2; a run that had to stop early, or a gradient that is wrong, wi
 import argparse
 import dataclasses
 import importlib.metadata
+import math
 import os
 import platform
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-from . import __version__, arrays, gradcheck, image, network, weights
+from . import __version__, arrays, features, figures, gradcheck, image, network, panels, sheet, stimuli, weights
 from .errors import MinistyleError
+from .executors import InThisProcess, open_executor
+from .objective import CONTENT_LAYERS, STYLE_LAYERS
 from .settings import PRESETS, Settings
-from .transfer import transfer
+from .transfer import read_pictures, reconstruct_content, reconstruct_style, transfer
 
 DEMO_PICTURES = "docs/examples/chelsea.png", "docs/examples/painting.jpg"
+DEMO_OUTPUT = "ministyle-demo.png"
 GRADIENT_WIDTH = 52  # of the column with the gradients' names
 # About a minute on two cores. The painting is one of very strong contrasts: with less of its style the cat stays a cat.
 DEMO_SETTINGS = {"image_size": 320, "iterations": 80, "style_weight": 2.0}
@@ -55,22 +60,10 @@ def main(arguments=None):
 
 def run_transfer(options):
     """Repaint a photograph: the commands `transfer` and `demo`."""
-    changes = {name: value for name, value in vars(options).items() if name in _setting_names()}
-    settings = Settings.from_preset(options.preset, **changes)
-    output = options.output or Path(f"{Path(options.content).stem}-{Path(options.style).stem}.png")
-    image.check_output(output, options.overwrite)
-    for picture in (options.content, options.style, settings.init):
-        if output.exists() and Path(picture).exists() and output.samefile(picture):
-            raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
-    if options.verbose:
-        print(f"weights: {weights.find_weights(settings.weights)}")
-    with _Progress(settings.iterations, output, options) as progress:
-        result = transfer(options.content, options.style, preset=options.preset, on_step=progress.update, **changes)
-    written = _write_result(output, result.image, options.overwrite)
-    _report(result)
-    height, width, _ = result.image.shape
-    print(f"picture: {written} ({width} x {height})")
-    return 0 if result.completed else 1
+    inputs = options.content, options.style
+    name = f"{Path(options.content).stem}-{Path(options.style).stem}"
+    _, status = _make_one(options, inputs, name, lambda **settings: transfer(*inputs, **settings))
+    return status
 
 
 def run_demo(options):
@@ -78,6 +71,65 @@ def run_demo(options):
     options.content, options.style = (weights.shipped_path(relative) for relative in DEMO_PICTURES)
     print(f"repainting {options.content}\nin the style of {options.style}")
     return run_transfer(options)
+
+
+def run_content(options):
+    """Reconstruct a picture from the activations of a layer."""
+
+    def make(content_layers=CONTENT_LAYERS, **settings):
+        return reconstruct_content(options.image, content_layers, **settings)
+
+    result, status = _make_one(options, (options.image,), f"{Path(options.image).stem}-content", make)
+    original, _ = read_pictures(result.settings, content=options.image)
+    print(f"PSNR against the original: {image.psnr(result.image, original):.1f} dB")
+    return status
+
+
+def run_texture(options):
+    """Reconstruct a style from Gram matrices."""
+
+    def make(style_layers=STYLE_LAYERS, **settings):
+        return reconstruct_style(options.image, style_layers, size=options.output_size, **settings)
+
+    _, status = _make_one(options, (options.image,), f"{Path(options.image).stem}-texture", make)
+    return status
+
+
+def _make_one(options, inputs, name, make):
+    """Make one picture, write and report it.
+
+    Parameters
+    ----------
+    options : the command's flags
+    inputs : paths of the pictures it is made from
+    name : str, the output's name, without ending, where none is given
+    make : function of preset, on_step and settings that returns a Result
+
+    Returns
+    -------
+    Result, exit status
+    """
+    changes = _changes(options)
+    settings = Settings.from_preset(options.preset, **changes)
+    output = options.output or Path(f"{name}.png")
+    image.check_output(output, options.overwrite)
+    for picture in (*inputs, settings.init):
+        if output.exists() and Path(picture).exists() and output.samefile(picture):
+            raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
+    if options.verbose:
+        print(f"weights: {weights.find_weights(settings.weights)}")
+    with _Progress(settings.iterations, output, options) as progress:
+        result = make(preset=options.preset, on_step=progress.update, **changes)
+    written = _write_result(output, result.image, options.overwrite)
+    _report(result)
+    height, width, _ = result.image.shape
+    print(f"picture: {written} ({width} x {height})")
+    return result, 0 if result.completed else 1
+
+
+def _changes(options):
+    """Return the settings that were given as flags, or that the command has as its own defaults."""
+    return {name: value for name, value in vars(options).items() if name in _setting_names()}
 
 
 def _write_result(output, pixels, overwrite):
@@ -123,14 +175,10 @@ class _Progress:
         self.options = options
 
     def __enter__(self):
-        from tqdm import tqdm  # here, so that --help does not wait for it
-
         if self.options.save_every:
             for iteration in range(self.options.save_every, self.iterations + 1, self.options.save_every):
                 image.check_output(self._intermediate(iteration), self.options.overwrite)
-        # disable=None: no moving line where nobody looks, as in a log file
-        disable = True if self.options.quiet or sys.stderr is None else None
-        self.bar = tqdm(total=self.iterations, disable=disable, unit="it")
+        self.bar = _bar(self.iterations, self.options.quiet)
         return self
 
     def __exit__(self, *_):
@@ -167,6 +215,163 @@ class _Progress:
     def _intermediate(self, iteration):
         digits = len(str(self.iterations))
         return self.output.with_stem(f"{self.output.stem}-{iteration:0{digits}}")
+
+
+def _bar(iterations, quiet):
+    """Return a progress line."""
+    from tqdm import tqdm  # here, so that --help does not wait for it
+
+    # disable=None: no moving line where nobody looks, as in a log file
+    return tqdm(total=iterations, disable=True if quiet or sys.stderr is None else None, unit="it")
+
+
+# Experiments -----------------------------------------------------------------------------------------
+
+
+def run_figure_1(options):
+    """Make figure 1: reconstructions of content and of style."""
+    settings = Settings.from_preset(options.preset, **_changes(options))
+    figure = figures.figure_1(options.photo, options.painting, settings=settings, originals=options.originals)
+    return _run_figure(options, figure)
+
+
+def run_figure_2(options):
+    """Make figure 2: one photograph in several styles."""
+    settings = Settings.from_preset(options.preset, **_changes(options))
+    figure = figures.figure_2(
+        options.photo, options.paintings, settings=settings, ratios=options.ratios, originals=options.originals
+    )
+    return _run_figure(options, figure)
+
+
+def run_figure_3(options):
+    """Make figure 3: style layers by alpha/beta."""
+    settings = Settings.from_preset(options.preset, **_changes(options))
+    figure = figures.figure_3(options.photo, options.painting, settings=settings, ratios=options.ratios)
+    return _run_figure(options, figure)
+
+
+def _run_figure(options, figure):
+    folder = options.output or Path(figure.name)
+    return _run_experiment(options, figure.panels, folder, lambda records: [figures.draw(figure, folder, records)])
+
+
+def run_grid(options):
+    """Make a factorial design of stimuli."""
+    to_make = stimuli.design(
+        stimuli.pictures_in(options.content),
+        stimuli.pictures_in(options.style),
+        settings=Settings.from_preset(options.preset, **_changes(options)),
+        ratios=options.ratios,
+        layers=[stimuli.parse_layers(text) for text in options.layers],
+        seeds=options.seeds,
+    )
+    folder = options.output
+    return _run_experiment(options, to_make, folder, lambda records: stimuli.draw_sheets(to_make, folder, records))
+
+
+def _run_experiment(options, to_make, folder, draw):
+    """Make all panels of an experiment, and whatever `draw` makes of their records."""
+    sheet.check_matplotlib()
+    device = to_make[0].settings.device
+    progress = _PanelProgress(to_make, options.quiet)
+    try:
+        with open_executor(options.scheduler, device) as executor, progress:
+            records = panels.render(
+                to_make,
+                folder,
+                executor,
+                overwrite=options.overwrite,
+                on_panel=progress.panel,
+                on_step=progress.step if isinstance(executor, InThisProcess) else None,
+            )
+    except KeyboardInterrupt:
+        print(
+            f"ministyle: interrupted; {progress.done} of {len(to_make)} panels are kept in '{folder}', and the same "
+            "command goes on from there",
+            file=sys.stderr,
+        )
+        return 130
+    for path in draw(records):
+        print(f"sheet: {path}")
+    print(f"panels: {folder / 'panels'}, settings and losses: {', '.join(panels.MANIFESTS)} in '{folder}'")
+    return 0
+
+
+class _PanelProgress:
+    """The progress line of an experiment, and a printed line for each panel."""
+
+    def __init__(self, to_make, quiet):
+        self.total = len(to_make)
+        self.iterations = sum(panel.settings.iterations for panel in to_make)
+        self.quiet = quiet
+        self.done = 0
+        self.finished_iterations = 0
+
+    def __enter__(self):
+        self.bar = _bar(self.iterations, self.quiet)
+        self.last = time.monotonic()
+        return self
+
+    def __exit__(self, *_):
+        self.bar.close()
+
+    def step(self, panel, step, pixels):
+        """Show how far the present panel is."""
+        self.bar.set_postfix_str(f"{panel.name}: loss {step.loss:.4g}")
+        self.bar.update(self.finished_iterations + step.iteration - self.bar.n)
+
+    def panel(self, panel, record, made):
+        """Print a line for a panel that is finished, or that was there before."""
+        self.done += 1
+        if made:
+            self.finished_iterations += panel.settings.iterations
+            self.bar.update(self.finished_iterations - self.bar.n)
+        else:
+            self.bar.total -= panel.settings.iterations
+        now = time.monotonic()
+        seconds, self.last = now - self.last, now
+        losses = "  ".join(f"{kind} {value:.4g}" for kind, value in record["losses"].items())
+        how = f"{seconds:.1f} s" if made else "was there"
+        self.bar.write(f"{self.done} of {self.total}  {panel.name}  {losses}  ({how})")
+
+
+def run_remake(options):
+    """Make one panel again from its record, and say whether it is the same."""
+    image.check_output(options.output, options.overwrite)
+    picture, record, original = panels.remake(
+        options.manifest,
+        options.name,
+        content=options.content,
+        style=options.style,
+        init=options.init,
+        weights=options.weights,
+    )
+    written = _write_result(options.output, picture, options.overwrite)
+    same = record["picture_sha256"] == original["picture_sha256"]
+    print(f"picture: {written}, {'the same as' if same else 'NOT the same as'} {original['name']}, bit for bit")
+    for name, before in original["software"].items():
+        if record["software"].get(name) != before:
+            print(f"{name}: {before} then, {record['software'].get(name)} now")
+    return 0 if same else 1
+
+
+def run_compare(options):
+    """Print how far apart two pictures are, layer by layer."""
+    net = network.load_network(
+        options.weights, pooling=options.pooling, normalised=options.normalised, device=options.device
+    )
+    distances = features.compare(
+        options.picture, options.reference, options.layers, image_size=options.image_size, network=net
+    )
+    print(f"{'layer':8}  {'content':>10}  relative  {'style':>10}  relative")
+    for one in distances:
+        content, style = (
+            f"{value:10.4g}  {part:8.3f}"
+            for value, part in ((one.content, one.relative_content), (one.style, one.relative_style))
+        )
+        print(f"{one.layer:8}  {content}  {style}")
+    return 0
 
 
 # Weights, gradients, information ---------------------------------------------------------------------
@@ -221,17 +426,13 @@ def run_gradcheck(options):
 
 def run_info(options):
     """Print what a report of a problem should contain."""
-    import threadpoolctl
-
     print(f"ministyle     {__version__}")
     print(f"Python        {platform.python_version()} on {platform.system()} {platform.machine()}")
     for package in ("numpy", "scipy", "pillow", "h5py", "threadpoolctl", "tqdm", "platformdirs"):
         print(f"{package:13} {importlib.metadata.version(package)}")
-    for library in threadpoolctl.threadpool_info():
-        if library["user_api"] == "blas":
-            details = f"{library['version']}, {library.get('architecture')} kernels, {library['num_threads']} threads"
-            print(f"BLAS          {library['internal_api']} {details}")
-            break
+    for blas in arrays.blas_libraries():
+        details = f"{blas['version']}, {blas.get('architecture')} kernels, {blas['num_threads']} threads"
+        print(f"BLAS          {blas['internal_api']} {details}")
     problem = arrays.gpu_problem()
     print(f"GPU           {arrays.describe_gpu() if problem is None else 'none: ' + problem}")
     print(f"device        {arrays.choose_device('auto')}")
@@ -266,10 +467,61 @@ def _parser():
     command = _command(commands, "transfer", run_transfer, "repaint a photograph in the style of a painting")
     command.add_argument("content", help="the photograph")
     command.add_argument("style", help="the painting")
-    _add_run_flags(command)
+    _add_run_flags(command, "CONTENT-STYLE.png")
 
     command = _command(commands, "demo", run_demo, "repaint the project's photograph, in about a minute")
-    _add_run_flags(command, output=Path("ministyle-demo.png"), **DEMO_SETTINGS)
+    _add_run_flags(command, DEMO_OUTPUT, own_output=Path(DEMO_OUTPUT), **DEMO_SETTINGS)
+
+    command = _command(commands, "content", run_content, "reconstruct a picture from one layer's activations")
+    command.add_argument("image", help="the picture")
+    _add_run_flags(
+        command,
+        "IMAGE-content.png",
+        preset="content-reconstruction",
+        leave_out=("style_size", "style_weight", "style_layers", "style_layer_weights"),
+        flags={"content_layers": "--layer"},
+    )
+
+    command = _command(commands, "texture", run_texture, "reconstruct a style from Gram matrices: make a texture")
+    command.add_argument("image", help="the painting, or whatever has the texture")
+    command.add_argument(
+        "--output-size", type=_size, metavar="WIDTHxHEIGHT", help="in pixels (default: as the picture after scaling)"
+    )
+    _add_run_flags(
+        command,
+        "IMAGE-texture.png",
+        preset="texture",
+        leave_out=("style_size", "content_weight", "content_layers"),
+        flags={"style_layers": "--layers"},
+    )
+
+    command = _command(commands, "figure", None, "make the paper's figures 1 to 3 from your own pictures")
+    _add_figure_commands(command.add_subparsers(dest="number", required=True, metavar="NUMBER"))
+
+    command = _command(commands, "grid", run_grid, "make a factorial design of stimuli, every combination")
+    _add_grid_flags(command)
+
+    command = _command(commands, "remake", run_remake, "make one panel of a figure or grid again, from its record")
+    command.add_argument("manifest", type=Path, help="manifest.json of the figure or grid, or one panel's own record")
+    command.add_argument("name", nargs="?", help="the panel's name")
+    command.add_argument("-o", "--output", type=Path, required=True, help="picture to write")
+    command.add_argument("--overwrite", action="store_true", help="replace an existing picture")
+    for role in ("content", "style", "init"):
+        command.add_argument(f"--{role}", help=f"the {role} picture, where it is no longer where the record says")
+    command.add_argument("--weights", help="weight file (default: the one that 'info' shows)")
+
+    command = _command(commands, "compare", run_compare, "show how far apart two pictures are, layer by layer")
+    command.add_argument("picture", help="the picture to be judged")
+    command.add_argument("reference", help="the picture it is compared with")
+    command.add_argument(
+        "--layers", type=_names, default=features.COMPARED_LAYERS, help="(default: those of the default preset)"
+    )
+    command.add_argument("--image-size", type=_count, default=384, help="longest side in pixels (default: 384)")
+    command.add_argument("--pooling", choices=network.POOLING, default="average", help="(default: average)")
+    command.add_argument(
+        "--normalised", action=argparse.BooleanOptionalAction, default=True, help="which network (default: normalised)"
+    )
+    _add_weights_and_device(command)
 
     command = _command(commands, "gradcheck", run_gradcheck, "check all gradients against finite differences")
     command.add_argument("--size", type=int, default=32, help="side in pixels of the picture used (default: 32)")
@@ -296,28 +548,127 @@ def _command(commands, name, run, summary):
     return command
 
 
-def _add_run_flags(command, output=None, **defaults):
-    """Add the flags of a run: those of the command itself, and one for every setting.
+RATIO_SETTINGS = "content_weight", "style_weight"  # set from the ratio alpha/beta
+# With strong noise the start can be seen in the panels; see docs/deviations.md.
+EXPERIMENT = {"preset": "gatys2015", "noise_deviation": 25.0}
 
-    `output` and `defaults` are the command's own defaults, where it has any.
+
+def _add_figure_commands(numbers):
+    command = _command(numbers, "1", run_figure_1, "content and style reconstructions from five layers")
+    command.add_argument("photo", help="the picture for the content reconstructions")
+    command.add_argument("painting", help="the picture for the style reconstructions")
+    left_out = (*RATIO_SETTINGS, "content_layers", "style_layers", "style_layer_weights", "style_size")
+    _add_experiment_flags(command, Path("figure1"), preset="texture", leave_out=(*left_out, "normalised"))
+    _add_originals_flag(command)
+
+    command = _command(numbers, "2", run_figure_2, "one photograph in several styles")
+    command.add_argument("photo", help="the photograph")
+    command.add_argument("paintings", nargs="+", metavar="painting", help="the paintings")
+    _add_experiment_flags(command, Path("figure2"), leave_out=RATIO_SETTINGS, **EXPERIMENT)
+    _add_ratios_flag(command, (figures.RATIO,), "one for all paintings, or one for each")
+    _add_originals_flag(command)
+
+    command = _command(numbers, "3", run_figure_3, "growing sets of style layers by alpha/beta")
+    command.add_argument("photo", help="the photograph")
+    command.add_argument("painting", help="the painting")
+    left_out = (*RATIO_SETTINGS, "style_layers", "style_layer_weights")
+    _add_experiment_flags(command, Path("figure3"), leave_out=left_out, iterations=200, **EXPERIMENT)
+    _add_ratios_flag(command, figures.RATIOS, "a column each")
+
+
+def _add_grid_flags(command):
+    command.add_argument("--content", required=True, metavar="DIR", help="folder of photographs, or one picture")
+    command.add_argument("--style", required=True, metavar="DIR", help="folder of paintings, or one picture")
+    command.add_argument(
+        "--layers",
+        type=_names,
+        default=(str(len(STYLE_LAYERS)),),
+        metavar="SETS",
+        help="sets of style layers, separated by commas: 1 to 5 for the paper's first one to five, or names joined by "
+        "+ (default: 5)",
+    )
+    command.add_argument("--seeds", type=_seeds, default=(0,), help="of the noise, separated by commas (default: 0)")
+    _add_ratios_flag(command, (figures.RATIO,), "as many as you like")
+    left_out = (*RATIO_SETTINGS, "style_layers", "seed")
+    _add_experiment_flags(command, Path("stimuli"), leave_out=left_out, **EXPERIMENT)
+
+
+def _add_originals_flag(command):
+    command.add_argument(
+        "--no-originals",
+        dest="originals",
+        action="store_false",
+        help="leave the pictures it is made from out of the figure, where they may not be passed on",
+    )
+
+
+def _add_ratios_flag(command, default, what):
+    command.add_argument(
+        "--ratios",
+        type=_ratios,
+        default=default,
+        help=f"alpha/beta, separated by commas: {what} (default: {','.join(f'{ratio:g}' for ratio in default)})",
+    )
+
+
+def _add_experiment_flags(command, folder, *, preset, leave_out=(), **defaults):
+    """Add the flags that figures and grids have in common."""
+    command.add_argument("-o", "--output", type=Path, default=folder, help=f"folder (default: {folder})")
+    command.add_argument(
+        "--overwrite", action="store_true", help="make those panels again that are there with other settings"
+    )
+    command.add_argument(
+        "--scheduler", metavar="ADDRESS", help="make the panels on a Dask cluster, such as tcp://10.0.0.1:8786"
+    )
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
+    _add_settings(command, preset, leave_out, **defaults)
+
+
+def _add_run_flags(command, output, *, own_output=None, preset="default", leave_out=(), flags=None, **defaults):
+    """Add the flags of a command that makes one picture.
+
+    Parameters
+    ----------
+    command : parser
+    output : str, the output's name as the help shows it
+    own_output : path, the output's name, where it does not depend on the pictures
+    preset, leave_out, flags, **defaults : see `_add_settings`
     """
-    shown = output or "CONTENT-STYLE.png"
-    command.add_argument("-o", "--output", type=Path, help=f"picture to write (default: {shown})")
+    command.add_argument("-o", "--output", type=Path, default=own_output, help=f"picture to write (default: {output})")
     command.add_argument("--overwrite", action="store_true", help="replace an existing picture")
-    command.add_argument("--preset", choices=PRESETS, default="default", help="defaults to begin with")
     command.add_argument(
         "--print-every", type=_count, metavar="N", help="print the terms of the loss each N iterations"
     )
     command.add_argument("--save-every", type=_count, metavar="N", help="save the picture each N iterations, numbered")
     command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
     command.add_argument("-v", "--verbose", action="store_true", help="say which weights are used")
-    group = command.add_argument_group("settings", "Defaults are those of the default preset.")
+    _add_settings(command, preset, leave_out, flags, **defaults)
+
+
+def _add_settings(command, preset, leave_out=(), flags=None, **defaults):
+    """Add a flag for every setting, and one for the preset.
+
+    Parameters
+    ----------
+    command : parser
+    preset : str, the preset that the command begins with
+    leave_out : names of settings that mean nothing here
+    flags : dict, setting's name -> flag, where it has another name here
+    **defaults : settings with a default of the command's own
+    """
+    command.add_argument(
+        "--preset", choices=PRESETS, default=preset, help=f"defaults to begin with (default: {preset})"
+    )
+    group = command.add_argument_group("settings", f"Defaults are those of the preset {preset}.")
+    shown = {**PRESETS[preset], **defaults}
     for setting in dataclasses.fields(Settings):
-        _add_setting(group, setting, defaults.get(setting.name))
-    command.set_defaults(output=output, **defaults)
+        if setting.name not in leave_out:
+            flag = (flags or {}).get(setting.name, "--" + setting.name.replace("_", "-"))
+            _add_setting(group, flag, setting, shown.get(setting.name))
+    command.set_defaults(**defaults)
 
 
-def _add_setting(group, setting, own_default):
+def _add_setting(group, flag, setting, own_default):
     """Add one setting's flag; without the flag, the command's own default counts, or else the preset's."""
     default = ",".join(setting.default) if isinstance(setting.default, tuple) else setting.default
     text = setting.metadata["help"]
@@ -325,16 +676,14 @@ def _add_setting(group, setting, own_default):
         text += f" (default: {own_default})"
     elif default is not None:
         text += f" (default: {default}; {setting.metadata['source']})"
-    flag = "--" + setting.name.replace("_", "-")
+    options = {"dest": setting.name, "default": argparse.SUPPRESS, "help": text.replace("%", "%%")}
     if setting.type is bool:
-        group.add_argument(flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text)
+        group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
     else:
         parse = {tuple: _names, str | tuple: _layer_weights}.get(setting.type, setting.type)
         choices = setting.metadata["choices"]
         metavar = None if choices else setting.name.split("_")[-1].upper()
-        group.add_argument(
-            flag, type=parse, choices=choices, metavar=metavar, default=argparse.SUPPRESS, help=text.replace("%", "%%")
-        )
+        group.add_argument(flag, type=parse, choices=choices, metavar=metavar, **options)
 
 
 def _add_weights_commands(actions):
@@ -386,3 +735,30 @@ def _layer_weights(text):
         return tuple(float(number) for number in text.split(","))
     except ValueError:
         return text
+
+
+def _size(text):
+    """Parse a size, "512x384" or "512" for a square, as (height, width)."""
+    width, _, height = text.lower().partition("x")
+    return _count(height or width), _count(width)
+
+
+def _numbers(text, kind, what):
+    """Parse numbers separated by commas."""
+    try:
+        return tuple(kind(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what} separated by commas") from None
+
+
+def _ratios(text):
+    """Parse numbers greater than 0, separated by commas."""
+    ratios = _numbers(text, float, "numbers")
+    if not all(0 < ratio < math.inf for ratio in ratios):
+        raise argparse.ArgumentTypeError(f"{text!r} must be numbers greater than 0 and finite")
+    return ratios
+
+
+def _seeds(text):
+    """Parse whole numbers separated by commas."""
+    return _numbers(text, int, "whole numbers")

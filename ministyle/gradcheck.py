@@ -179,6 +179,10 @@ def _check_operations(sampler, weights):
     kernel = sampler.normal(3, 3, 5, 4)
     linear = {
         "convolution": (lambda x: layers.convolution_forward(x, kernel), layers.convolution_backward),
+        "convolution, periodic border": (
+            lambda x: layers.convolution_forward(x, kernel, border="periodic"),
+            layers.convolution_backward,
+        ),
         "average pooling": (layers.average_pool_forward, layers.average_pool_backward),
     }
     for name, (forward, backward) in linear.items():

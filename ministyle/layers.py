@@ -13,9 +13,13 @@ the input, float32 or float64.
 
 from .arrays import array_module
 
+BORDERS = {"zero": "constant", "periodic": "wrap"}  # what lies around a picture, in our words and in NumPy's
 
-def convolution_forward(x, kernel, bias=None):  # (H, W, C), (3, 3, C, K), (K,) -> (H, W, K)
+
+def convolution_forward(x, kernel, bias=None, border="zero"):  # (H, W, C), (3, 3, C, K), (K,) -> (H, W, K)
     """Cross-correlate `x` with 3x3 kernels: stride 1, a border of one zero around the picture.
+
+    With `border="periodic"` the picture is surrounded by copies of itself instead, as in a tiling.
 
     What deep learning calls convolution does not flip its kernel:
     y[h, w, k] = bias[k] + sum over i, j, c of padded[h + i, w + j, c] * kernel[i, j, c, k].
@@ -26,30 +30,30 @@ def convolution_forward(x, kernel, bias=None):  # (H, W, C), (3, 3, C, K), (K,) 
     Returns
     -------
     y : array (H, W, K)
-    cache : the kernel
+    cache : the kernel and the border
     """
     xp = array_module(x)
     height, width, _ = x.shape
-    padded = xp.pad(x, ((1, 1), (1, 1), (0, 0)))  # (H + 2, W + 2, C)
+    padded = xp.pad(x, ((1, 1), (1, 1), (0, 0)), BORDERS[border])  # (H + 2, W + 2, C)
     y = xp.zeros((height, width, kernel.shape[3]), x.dtype)
     for i in range(3):
         for j in range(3):
             y += padded[i : i + height, j : j + width] @ kernel[i, j]
     if bias is not None:
         y += bias
-    return y, kernel
+    return y, (kernel, border)
 
 
-def convolution_backward(dy, cache):  # (H, W, K), (3, 3, C, K) -> (H, W, C)
+def convolution_backward(dy, cache):  # (H, W, K), ((3, 3, C, K), border) -> (H, W, C)
     """Propagate a gradient back through `convolution_forward`.
 
     x[h, w, c] enters y[h - i + 1, w - j + 1, k] with the factor kernel[i, j, c, k]. Collecting all these
-    is again a convolution with a border of one zero: that of dy with the kernel turned by 180 degrees,
-    input and output channels swapped. The bias plays no part.
+    is again a convolution with the same border: that of dy with the kernel turned by 180 degrees, input
+    and output channels swapped. The bias plays no part.
     """
-    kernel = cache
+    kernel, border = cache
     turned = kernel[::-1, ::-1].swapaxes(2, 3)  # (3, 3, K, C)
-    dx, _ = convolution_forward(dy, turned)
+    dx, _ = convolution_forward(dy, turned, border=border)
     return dx
 
 

@@ -43,6 +43,7 @@ def load_network(
     device="auto",
     convolution="auto",
     threads=None,
+    border="zero",
 ):
     """Load VGG-19.
 
@@ -62,6 +63,9 @@ def load_network(
         "auto" takes the fast one where it can.
     threads : int, optional
         How many threads the fast convolution uses; by default one for each core. The result does not depend on it.
+    border : {"zero", "periodic"}
+        What every convolution finds around its feature map: zeros, as in the paper, or the map's own opposite side,
+        which makes a picture tileable. That is exact where no pooling layer drops an odd row or column.
 
     Returns
     -------
@@ -76,6 +80,7 @@ def load_network(
         ("pooling", pooling, POOLING),
         ("dtype", dtype, DTYPES),
         ("convolution", convolution, CONVOLUTIONS),
+        ("border", border, layers.BORDERS),
     ):
         if value not in known:
             raise MinistyleError(f"{name} (={value!r}) must be one of {', '.join(known)}")
@@ -93,7 +98,7 @@ def load_network(
     }
     pool = strips.ThreadPool(threads) if device == "cpu" and convolution != "direct" else None
     make_operations = _plain_operations if pool is None else partial(_fast_operations, pool=pool)
-    operations = tuple(make_operations(on_device, *POOLING[pooling]))
+    operations = tuple(make_operations(on_device, *POOLING[pooling], border))
     return Network(weights, operations, tuple(on_device), dtype, device, pool)
 
 
@@ -115,26 +120,26 @@ class Operation:
     backward: Callable
 
 
-def _plain_operations(parameters, pool_forward, pool_backward):
+def _plain_operations(parameters, pool_forward, pool_backward, border):
     """Yield the network's operations as the functions of `layers`."""
     for name in SEQUENCE:
         if name.startswith("pool"):
             yield Operation("pool", name, pool_forward, pool_backward)
         elif name in parameters:
             kernel, bias = parameters[name]
-            forward = partial(layers.convolution_forward, kernel=kernel, bias=bias)
+            forward = partial(layers.convolution_forward, kernel=kernel, bias=bias, border=border)
             yield Operation("convolution", None, forward, layers.convolution_backward)
             yield Operation("relu", name, layers.relu_forward, layers.relu_backward)
 
 
-def _fast_operations(parameters, pool_forward, pool_backward, pool):
+def _fast_operations(parameters, pool_forward, pool_backward, border, pool):
     """Yield the network's operations as `winograd` and `strips` do them, on all cores."""
     pooling = strips.Pooling(pool_forward, pool_backward, pool)
     for name in SEQUENCE:
         if name.startswith("pool"):
             yield Operation("pool", name, pooling.forward, pooling.backward)
         elif name in parameters:
-            convolution = winograd.Convolution(*parameters[name], pool)
+            convolution = winograd.Convolution(*parameters[name], pool, border)
             yield Operation("relu", name, convolution.forward, convolution.backward)
 
 

@@ -46,12 +46,14 @@ class Outcome:
     history : list of Step, the first of them the start
     message : str, the solver's own words on why it stopped, or ours where it was stopped from outside
     completed : bool, False if the loss became infinite or nan, or the user interrupted
+    interrupted : bool, True if it was the user
     """
 
     pixels: np.ndarray
     history: list
     message: str
     completed: bool
+    interrupted: bool = False
 
 
 class _NotFiniteError(Exception):
@@ -148,7 +150,7 @@ def minimise(objective, start, *, iterations, bounds=None, history_size=10, ftol
         return Outcome(good.reshape(shape), history, message, completed=False)
     except KeyboardInterrupt:
         message = f"interrupted; this is the picture after iteration {len(history) - 1}"
-        return Outcome(good.reshape(shape), history, message, completed=False)
+        return Outcome(good.reshape(shape), history, message, completed=False, interrupted=True)
     return Outcome(good.reshape(shape), history, f"L-BFGS-B: {result.message}", completed=True)
 
 

@@ -88,6 +88,9 @@ class Settings:
     )
     pooling: str = _setting("average", "how the network shrinks its feature maps", "the paper, Methods", POOLING)
     normalised: bool = _setting(True, "rescale every filter to a mean activation of 1", "the authors' code")
+    tileable: bool = _setting(
+        False, "let opposite edges fit, so that copies of the picture side by side show no seam", "the paper has none"
+    )
     bounds: bool = _setting(
         False, "keep pixels within 0 to 255 while optimising, not only when saving", "the authors' code"
     )
@@ -109,6 +112,8 @@ class Settings:
         for name in ("content_layers", "style_layers"):
             object.__setattr__(self, name, _layers(name, getattr(self, name)))
         object.__setattr__(self, "style_layer_weights", _layer_weights(self.style_layer_weights, self.style_layers))
+        if self.tileable and self.tv_weight:
+            raise MinistyleError("tileable does not go with tv_weight, which does not look across the picture's edges")
 
     @classmethod
     def from_preset(cls, preset="default", **changes):
@@ -188,6 +193,21 @@ def _layer_weights(value, style_layers):
 _PRESETS = {
     # The picture one wants at once; docs/deviations.md says what it was chosen from.
     "default": {},
+    # Figure 1, above. The raw network: in the normalised one rare filters count as much as common ones, and the same
+    # number of iterations leaves 2 dB more noise in what comes back from conv1_1.
+    "content-reconstruction": {
+        "normalised": False,
+        "init": "noise",
+        "image_size": 256,
+        "iterations": 290,
+    },
+    # Figure 1, below.
+    "texture": {
+        "init": "noise",
+        "style_weight": 1.0,
+        "image_size": 256,
+        "iterations": 290,
+    },
     # The paper: white noise, average pooling, every style layer counting the same; and the normalised network, to which
     # its captions' alpha/beta belong. Those are for far longer runs, see docs/deviations.md.
     "gatys2015": {

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .errors import MinistyleError
 from .image import read_picture, resize, to_uint8
 from .network import load_network
 from .objective import Objective
@@ -11,6 +12,7 @@ from .optimise import BOUNDS, minimise
 from .settings import Settings
 
 GREY = 127.5  # the mean of the noise, in levels
+TILE = 16  # pixels: sides that are multiples of it are halved by all of VGG-19's pooling layers without a rest
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Result:
     message : str, why the optimisation stopped
     completed : bool, False if it was interrupted or the loss became infinite
     settings : Settings
+    interrupted : bool, True if it was the user who stopped it
     """
 
     image: np.ndarray
@@ -31,6 +34,7 @@ class Result:
     message: str
     completed: bool
     settings: Settings
+    interrupted: bool = False
 
 
 def transfer(content, style, *, preset="default", on_step=None, **settings):
@@ -54,64 +58,88 @@ def transfer(content, style, *, preset="default", on_step=None, **settings):
         A picture cannot be read, or a setting is impossible.
     """
     settings = Settings.from_preset(preset, **settings)
-    content = read_picture(content, settings.image_size, settings.side)
-    style = read_picture(style, settings.style_size or settings.image_size, settings.side)
-    return _make(settings, content, style, starting_picture(settings, content, style), on_step)
+    return make_picture(settings, *read_pictures(settings, content, style), on_step=on_step)
 
 
-def reconstruct_content(image, layer, *, on_step=None, **settings):
+def reconstruct_content(image, layer, *, preset="content-reconstruction", on_step=None, **settings):
     """Make a picture with the same activations as `image` in one layer: figure 1, content reconstructions.
 
     Parameters
     ----------
     image : path, PIL image or array (H, W, 3), RGB, 0 to 255
     layer : str, such as "conv4_1"
-    on_step, **settings : see `transfer`; the start is white noise unless `init` says otherwise
+    preset, on_step, **settings : see `transfer`; this preset starts from white noise
 
     Returns
     -------
     Result
     """
-    settings = Settings.from_preset(**{"init": "noise", "content_layers": (layer,), **settings})
-    content = read_picture(image, settings.image_size, settings.side)
-    return _make(settings, content, None, starting_picture(settings, content, content), on_step)
+    settings = Settings.from_preset(preset, **{"content_layers": (layer,), **settings})
+    return make_picture(settings, *read_pictures(settings, content=image), on_step=on_step)
 
 
-def reconstruct_style(image, layers, *, on_step=None, **settings):
+def reconstruct_style(image, layers, *, size=None, preset="texture", on_step=None, **settings):
     """Make a picture with the same Gram matrices as `image`: figure 1, style reconstructions; a texture.
 
     Parameters
     ----------
     image : path, PIL image or array (H, W, 3), RGB, 0 to 255
     layers : sequence of str, such as ["conv1_1", "conv2_1"]
-    on_step, **settings : see `transfer`; the start is white noise unless `init` says otherwise
+    size : (height, width) in pixels, optional
+        Of the picture to be made; by default that of `image`, once it has been scaled to `image_size`.
+    preset, on_step, **settings : see `transfer`; this preset starts from white noise
 
     Returns
     -------
     Result
     """
-    settings = Settings.from_preset(**{"init": "noise", "style_layers": tuple(layers), **settings})
-    style = read_picture(image, settings.image_size, settings.side)
-    return _make(settings, None, style, starting_picture(settings, style, style), on_step)
+    settings = Settings.from_preset(preset, **{"style_layers": tuple(layers), **settings})
+    return make_picture(settings, *read_pictures(settings, style=image), size=size, on_step=on_step)
 
 
-def starting_picture(settings, content, style):  # -> (H, W, 3)
-    """Return the picture that the optimisation begins with, of the content picture's size.
+def read_pictures(settings, content=None, style=None):  # -> (H, W, 3) or None, (H, W, 3) or None
+    """Return the content picture and the style picture, as far as they are given, in the settings' sizes."""
+    if content is not None:
+        content = read_picture(content, settings.image_size, settings.side)
+    if style is not None:
+        style = read_picture(style, settings.style_size or settings.image_size, settings.side)
+    if settings.tileable:
+        content, style = (picture if picture is None else _in_tiles(picture) for picture in (content, style))
+    return content, style
 
-    White noise is drawn on the host, so that a seed gives the same start on every device.
+
+def _in_tiles(picture):
+    """Scale a picture to the nearest size that can be tileable, see `TILE`."""
+    return resize(picture, *(max(1, round(side / TILE)) * TILE for side in picture.shape[:2]))
+
+
+def make_picture(settings, content=None, style=None, *, size=None, on_step=None):
+    """Compose network and objective, minimise, and hand over the picture.
+
+    Parameters
+    ----------
+    settings : Settings
+    content, style : arrays (H, W, 3), RGB, 0 to 255, either of which may be left out; see `read_pictures`
+    size : (height, width) of the picture to be made, optional
+        By default that of the content picture, which has no other, or else of the style picture.
+    on_step : see `transfer`
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    MinistyleError
+        A layer cannot be had from these weights or this size, or the size does not make a tileable picture.
     """
-    if isinstance(settings.init, str) and settings.init == "noise":
-        noise = np.random.default_rng(settings.seed).standard_normal(content.shape)
-        return np.clip(GREY + settings.noise_deviation * noise, *BOUNDS).astype(np.float32)
-    if isinstance(settings.init, str) and settings.init in ("content", "style"):
-        picture = {"content": content, "style": style}[settings.init]
-    else:
-        picture = read_picture(settings.init)
-    return resize(picture, *content.shape[:2])
-
-
-def _make(settings, content, style, start, on_step):
-    """Compose network and objective, minimise, and hand over the picture."""
+    if size is None:
+        size = (style if content is None else content).shape[:2]
+    if settings.tileable and any(side % TILE for side in size):
+        raise MinistyleError(
+            f"a tileable picture must have sides of a multiple of {TILE} pixels, not {size[1]} x {size[0]}"
+        )
+    start = starting_picture(settings, content, style, size)
     network = load_network(
         settings.weights,
         pooling=settings.pooling,
@@ -120,6 +148,7 @@ def _make(settings, content, style, start, on_step):
         device=settings.device,
         convolution=settings.convolution,
         threads=settings.threads,
+        border="periodic" if settings.tileable else "zero",
     )
     objective = Objective(
         network,
@@ -143,4 +172,34 @@ def _make(settings, content, style, start, on_step):
         gtol=settings.gtol,
         on_step=on_step,
     )
-    return Result(to_uint8(outcome.pixels), outcome.history, outcome.message, outcome.completed, settings)
+    return Result(
+        to_uint8(outcome.pixels), outcome.history, outcome.message, outcome.completed, settings, outcome.interrupted
+    )
+
+
+def starting_picture(settings, content, style, size):  # -> (*size, 3)
+    """Return the picture that the optimisation begins with.
+
+    White noise is drawn on the host, so that a seed gives the same start on every device.
+
+    Parameters
+    ----------
+    settings : Settings
+    content, style : arrays (H, W, 3) or None
+    size : (height, width)
+
+    Raises
+    ------
+    MinistyleError
+        It is to begin with a picture that is not there.
+    """
+    if isinstance(settings.init, str) and settings.init == "noise":
+        noise = np.random.default_rng(settings.seed).standard_normal((*size, 3))
+        return np.clip(GREY + settings.noise_deviation * noise, *BOUNDS).astype(np.float32)
+    if isinstance(settings.init, str) and settings.init in ("content", "style"):
+        picture = {"content": content, "style": style}[settings.init]
+        if picture is None:
+            raise MinistyleError(f"init (={settings.init!r}) asks for a {settings.init} picture, and there is none")
+    else:
+        picture = read_picture(settings.init)
+    return resize(picture, *size)

@@ -11,7 +11,6 @@ the wrong preprocessing.
 import hashlib
 import os
 import re
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import MinistyleError
+from .files import new_file
 
 ENVIRONMENT_VARIABLE = "MINISTYLE_WEIGHTS"
 FORMAT = "ministyle weights 1"
@@ -233,7 +233,7 @@ def import_weights(source, output=None, *, dtype="float16", overwrite=False, ver
         raise MinistyleError(f"'{output}' is the file to be imported; name another one with -o")
     # The means belong to the Oxford network, whatever precision its weights are stored in.
     means = _known_mean_activations() if digest == KERAS_SHA256 else ({}, {})
-    with _new_file(output) as file:
+    with _new_weight_file(output) as file:
         file.attrs.update(_DESCRIPTION)
         file.attrs.update(source_file=source.name, source_sha256=digest, dtype=dtype, layers=list(layers))
         for name, (kernel, bias) in layers.items():
@@ -256,7 +256,7 @@ def store_mean_activations(path, means, circumstances):
     import h5py
 
     path = load_weights(path).path  # nothing but a weight file is replaced
-    with _new_file(path) as file:
+    with _new_weight_file(path) as file:
         with h5py.File(path, "r") as old:
             outdated = _circumstances(old.attrs)
             file.attrs.update((name, value) for name, value in old.attrs.items() if name not in outdated)
@@ -326,21 +326,13 @@ def _circumstances(attributes):
 
 
 @contextmanager
-def _new_file(path):
+def _new_weight_file(path):
     """Open a new HDF5 file that takes the place of `path` once it is complete, and only then."""
     import h5py
 
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".h5.part")
-        os.close(handle)
-        with h5py.File(temporary, "w") as file:
-            yield file
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
     except OSError as error:
         raise MinistyleError(f"'{path}' cannot be written: {error.strerror or error}") from error
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
+    with new_file(path) as temporary, h5py.File(temporary, "w") as file:
+        yield file

@@ -108,12 +108,14 @@ class Convolution:
     kernel : array (3, 3, C, K)
     bias : array (K,)
     pool : strips.ThreadPool
+    border : {"zero", "periodic"}, see `layers.convolution_forward`
     """
 
-    def __init__(self, kernel, bias, pool):
+    def __init__(self, kernel, bias, pool, border="zero"):
         self.kernel = kernel
         self.bias = bias
         self.pool = pool
+        self.border = border
         self.channels_in, self.channels_out = kernel.shape[2:]
         self._made = {}
 
@@ -150,17 +152,18 @@ class Convolution:
 
     def _make_forward(self, outputs):
         if self.channels_in <= FEW_CHANNELS:
-            return _PatchConvolution(self.kernel, self.bias, self.pool)
+            return _PatchConvolution(self.kernel, self.bias, self.pool, self.border)
         A_T, _, B_T = transforms(outputs)
-        return _TileConvolution(self._once(self._transform_kernel, outputs), A_T, B_T, self.bias, self.pool)
+        kernel = self._once(self._transform_kernel, outputs)
+        return _TileConvolution(kernel, A_T, B_T, self.bias, self.pool, self.border)
 
     def _make_backward(self, outputs):
         if self.channels_in <= FEW_CHANNELS:
-            return _SpreadConvolution(self.kernel, self.pool)
+            return _SpreadConvolution(self.kernel, self.pool, self.border)
         swapped = self._once(self._transform_kernel, outputs).swapaxes(1, 2)  # (n n, K, C)
         if swapped.nbytes <= SMALL_KERNEL:
             swapped = np.ascontiguousarray(swapped)
-        return _TileConvolution(swapped, *turned(outputs), None, self.pool)
+        return _TileConvolution(swapped, *turned(outputs), None, self.pool, self.border)
 
     def _transform_kernel(self, outputs):
         _, G, _ = transforms(outputs)
@@ -171,7 +174,7 @@ class Convolution:
 class _TileConvolution:
     """Convolution by tiles; with a bias also the ReLU, without one neither."""
 
-    def __init__(self, kernel, A_T, B_T, bias, pool):
+    def __init__(self, kernel, A_T, B_T, bias, pool, border):
         self.outputs, self.tile = A_T.shape  # in one dimension: 4 and 6, or 2 and 4
         self.kernel = kernel  # (tile * tile, C, K), transformed
         _, self.channels_in, self.channels_out = kernel.shape
@@ -179,6 +182,7 @@ class _TileConvolution:
         self.input_transform = np.kron(B_T, B_T).astype(kernel.dtype)
         self.bias = None if bias is None else np.tile(bias, self.outputs**2)
         self.pool = pool
+        self.border = border
 
     def run(self, x, mask, y, positive):
         """Convolve x, taken as 0 where the mask is False, into y and, with a ReLU, `positive`, both of whole tiles."""
@@ -231,7 +235,7 @@ class _TileConvolution:
         down, outputs = last - first, self.outputs
         scratch = self.pool.scratch
         padded = scratch("padded", (outputs * down + 2, outputs * across + 2, self.channels_in), x.dtype)
-        _copy_with_border(x, mask, outputs * first - 1, padded)
+        _copy_with_border(x, mask, outputs * first - 1, padded, self.border)
         row, column, channel = padded.strides
         # The pixels that a tile has in one row lie side by side in memory.
         shape = down, across, self.tile, self.tile * self.channels_in
@@ -263,10 +267,11 @@ class _TileConvolution:
 class _PatchConvolution:
     """Convolution of a few channels, with ReLU: every patch of 3x3 pixels is written out and multiplied."""
 
-    def __init__(self, kernel, bias, pool):
+    def __init__(self, kernel, bias, pool, border):
         self.kernel = kernel.reshape(-1, kernel.shape[3])  # (9 C, K)
         self.bias = np.tile(bias, 2)  # arrays of whole tiles have an even number of positions
         self.pool = pool
+        self.border = border
 
     def run(self, x, mask, y, positive):
         """Convolve x, taken as 0 where the mask is False, into y and `positive`, both of whole tiles."""
@@ -275,7 +280,7 @@ class _PatchConvolution:
     def _strip(self, x, mask, y, positive, top, bottom):
         height, width, channels_in = bottom - top, y.shape[1], x.shape[2]
         padded = self.pool.scratch("padded", (height + 2, width + 2, channels_in), x.dtype)
-        _copy_with_border(x, mask, top - 1, padded)
+        _copy_with_border(x, mask, top - 1, padded, self.border)
         row, column, channel = padded.strides
         # Three neighbouring pixels of a row lie side by side in memory.
         patches = as_strided(padded, (height, width, TAPS, TAPS * channels_in), (row, column, row, channel))
@@ -290,10 +295,11 @@ class _PatchConvolution:
 class _SpreadConvolution:
     """The backward pass to a few channels: one product gives what each position spreads over its 3x3 neighbours."""
 
-    def __init__(self, kernel, pool):
+    def __init__(self, kernel, pool, border):
         _, _, self.channels_out, channels_in = kernel.shape
         self.kernel = kernel.reshape(-1, channels_in)  # (9 C, K)
         self.pool = pool
+        self.border = border
 
     def run(self, dy, mask, dx, positive):
         height, width, _ = dy.shape
@@ -304,7 +310,7 @@ class _SpreadConvolution:
         height = bottom - top
         scratch = self.pool.scratch
         padded = scratch("padded", (height + 2, width + 2, channels_in), dy.dtype)
-        _copy_with_border(dy, mask, top - 1, padded)
+        _copy_with_border(dy, mask, top - 1, padded, self.border)
         spread = scratch("products", (TAPS, TAPS, self.channels_out, height + 2, width + 2), dy.dtype)
         np.dot(self.kernel, padded.reshape(-1, channels_in).T, out=spread.reshape(len(self.kernel), -1))
         planes = scratch("tiles", (self.channels_out, height, width), dy.dtype)
@@ -340,10 +346,11 @@ def _rectify(rows, bias):
     np.maximum(rows, np.zeros_like(bias), out=rows)
 
 
-def _copy_with_border(x, mask, first, padded):
+def _copy_with_border(x, mask, first, padded, border):
     """Fill `padded` with the rows of x from row `first` on, shifted right by one column; what x lacks is 0.
 
-    With a mask, x counts as 0 where the mask is False.
+    With a mask, x counts as 0 where the mask is False. With a periodic border the pixel before x's first is its last
+    one, and the pixel after its last is its first one, down and across.
     """
     height, width, _ = x.shape
     top, bottom = max(first, 0), min(first + len(padded), height)
@@ -356,3 +363,9 @@ def _copy_with_border(x, mask, first, padded):
         inside[...] = x[top:bottom]
     else:
         np.multiply(x[top:bottom], mask[top:bottom], out=inside)
+    if border == "periodic":
+        for row, source in ((-1, height - 1), (height, 0)):
+            if first <= row < first + len(padded):
+                padded[row - first, 1 : width + 1] = x[source] if mask is None else x[source] * mask[source]
+        padded[:, 0] = padded[:, width]
+        padded[:, width + 1] = padded[:, 1]

@@ -33,6 +33,19 @@ def test_convolution_is_scipys_correlation_with_a_border_of_zeros(device, random
     assert relative_error(y, correlate(x, kernel, bias)) < EXACT[dtype]
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(6, 8), (5, 7), (3, 3), (9, 4)])
+def test_with_a_periodic_border_convolution_is_scipys_correlation_on_a_torus(device, random, shape, dtype):
+    x, kernel = random.normal(size=(*shape, 3)), random.normal(size=(3, 3, 3, 5))
+    y, _ = layers.convolution_forward(to_device(x, device, dtype), to_device(kernel, device, dtype), border="periodic")
+    expected = np.zeros((*shape, 5))
+    for k in range(5):
+        for c in range(3):
+            expected[:, :, k] += signal.correlate2d(x[:, :, c], kernel[:, :, c, k], mode="same", boundary="wrap")
+    assert y.dtype == dtype
+    assert relative_error(y, expected) < EXACT[dtype]
+
+
 def test_convolution_does_not_flip_its_kernel(device):
     x = np.zeros((3, 3, 1), np.float32)
     x[1, 2] = 1  # right of the middle
@@ -51,11 +64,12 @@ def test_convolution_of_one_pixel_sees_only_the_middle_of_the_kernel(device, ran
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_convolution_backward_is_its_adjoint(device, random, shape, dtype):
+@pytest.mark.parametrize("border", layers.BORDERS)
+def test_convolution_backward_is_its_adjoint(device, random, border, shape, dtype):
     kernel = to_device(random.normal(size=(3, 3, 3, 5)), device, dtype)
     v = to_device(random.normal(size=(*shape, 3)), device, dtype)
     u = to_device(random.normal(size=(*shape, 5)), device, dtype)
-    y, cache = layers.convolution_forward(v, kernel)
+    y, cache = layers.convolution_forward(v, kernel, border=border)
     dx = layers.convolution_backward(u, cache)
     assert dx.dtype == dtype
     scale = float(abs(u * y).sum())

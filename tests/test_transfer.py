@@ -107,7 +107,7 @@ def test_starts(photo, painting):
     content, style = photo.astype(np.float32), painting.astype(np.float32)
 
     def start(**settings):
-        return starting_picture(Settings(**settings), content, style)
+        return starting_picture(Settings(**settings), content, style, content.shape[:2])
 
     np.testing.assert_array_equal(start(init="content"), content)
     for picture in (start(init="style"), start(init=painting)):

@@ -31,11 +31,11 @@ def sample(random, height, width, channels_in, channels_out, dtype):
     return x, kernel, bias, dy
 
 
-def plain(x, kernel, bias, dy):
+def plain(x, kernel, bias, dy, border):
     """Convolution and ReLU, forward and backward, by `layers`."""
-    y, kernel_cache = layers.convolution_forward(x, kernel, bias)
+    y, cache = layers.convolution_forward(x, kernel, bias, border)
     y, positive = layers.relu_forward(y)
-    return y, positive, layers.convolution_backward(layers.relu_backward(dy, positive), kernel_cache)
+    return y, positive, layers.convolution_backward(layers.relu_backward(dy, positive), cache)
 
 
 @pytest.mark.parametrize("outputs", [2, 4])
@@ -61,13 +61,16 @@ def test_with_lavin_and_grays_points_the_output_transforms_are_theirs():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("channels", CHANNELS)
-def test_both_convolutions_agree(random, pool, channels, dtype):
+@pytest.mark.parametrize(
+    ("channels", "border"),
+    [*((channels, "zero") for channels in CHANNELS), *((channels, "periodic") for channels in CHANNELS[:3])],
+)
+def test_both_convolutions_agree(random, pool, channels, border, dtype):
     for height, width in SIZES if max(channels) < 256 else SIZES[:4]:
         arrays = sample(random, height, width, *channels, dtype)
         x, kernel, bias, dy = arrays
-        expected_y, positive, expected_dx = plain(*(array.astype("float64") for array in arrays))
-        convolution = winograd.Convolution(kernel, bias, pool)
+        expected_y, positive, expected_dx = plain(*(array.astype("float64") for array in arrays), border)
+        convolution = winograd.Convolution(kernel, bias, pool, border)
         y, mask = convolution.forward(x)
         assert y.dtype == dtype
         assert relative_error(y, expected_y) < WINOGRAD[dtype], (height, width)

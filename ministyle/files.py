@@ -1,0 +1,49 @@
+"""Write a file whole or not at all."""
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import MinistyleError
+
+
+@contextmanager
+def new_file(path):
+    """Yield the path of an empty file that takes the place of `path` once it is complete, and only then.
+
+    It lies beside `path` under another name until the `with` block ends, so that an interrupted program leaves neither
+    half a file nor a damaged old one.
+
+    Raises
+    ------
+    MinistyleError
+        The file cannot be written; the disk is full, for instance.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise MinistyleError(f"'{path}' cannot be written: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Write a text file, UTF-8, whole or not at all; see `new_file` for the errors."""
+    with new_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _umask():
+    """Return the process's file mode mask; asking for it means setting it for a moment."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,142 @@
+"""Stimuli for experiments on perception: every combination of contents, styles and settings, one picture each.
+
+The paper proposes it: since content and style can be varied independently, pictures can be designed in which each is
+held constant while the other changes.
+"""
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+from PIL import Image
+
+from .errors import MinistyleError
+from .figures import nested, with_ratio
+from .image import read_picture, resize, size_to_fit, to_uint8
+from .objective import STYLE_LAYERS
+from .panels import Panel
+from .sheet import contact_sheet, literal, power_of_ten
+
+THUMBNAIL = 160  # pixels, the longest side of a picture on a contact sheet
+
+
+def design(contents, styles, *, settings, ratios, layers=(STYLE_LAYERS,), seeds=(0,)):
+    """Return the panels of a full factorial design.
+
+    Parameters
+    ----------
+    contents, styles : sequences of paths
+    settings : Settings of all panels, but for the factors
+    ratios : sequence of float, alpha/beta
+    layers : sequence of sequences of style layers
+    seeds : sequence of int
+
+    Returns
+    -------
+    list of Panel; contents vary most slowly, then styles, layers, ratios, and seeds fastest
+
+    Raises
+    ------
+    MinistyleError
+        A level is impossible or stands twice, or the seeds make no difference.
+    """
+    if len(seeds) > 1 and settings.init != "noise":
+        raise MinistyleError(f"seeds make no difference with init (={settings.init!r}); use noise, or one seed")
+    for factor, levels in (
+        ("contents", [Path(path).stem for path in contents]),
+        ("styles", [Path(path).stem for path in styles]),
+        ("ratios", list(ratios)),
+        ("layers", list(map(tuple, layers))),
+        ("seeds", list(seeds)),
+    ):
+        twice = next((level for level in levels if levels.count(level) > 1), None)
+        if twice is not None:
+            raise MinistyleError(f"{factor}: {twice!r} stands there twice")
+        if not levels:
+            raise MinistyleError(f"{factor}: name at least one")
+    if min(ratios) <= 0:
+        raise MinistyleError(f"ratios (={min(ratios)!r}) must be greater than 0")
+    panels = []
+    for content, style, names, ratio, seed in product(contents, styles, layers, ratios, seeds):
+        chosen = with_ratio(replace(settings, style_layers=tuple(names), seed=seed), ratio)
+        factors = {
+            "content": Path(content).stem,
+            "style": Path(style).stem,
+            "layers": layers_label(chosen.style_layers),
+            "ratio": ratio,
+            "seed": seed,
+        }
+        name = "{content}_{style}_{layers}_{ratio:g}_{seed}".format(**factors)
+        panels.append(Panel(name, chosen, content=content, style=style, factors=factors))
+    return panels
+
+
+def layers_label(names):
+    """Return a short name of a set of style layers: the last one of a set from conv1_1 on, or else all of them."""
+    return f"to-{names[-1]}" if names in nested(STYLE_LAYERS) else "+".join(names)
+
+
+def parse_layers(text):
+    """Return the set of style layers that a text stands for: "3" for the paper's first three, or "conv1_1+conv4_1"."""
+    if text.isdecimal():
+        if not 1 <= int(text) <= len(STYLE_LAYERS):
+            raise MinistyleError(f"layers (={text}) must be 1 to {len(STYLE_LAYERS)}, or names joined by +")
+        return STYLE_LAYERS[: int(text)]
+    return tuple(text.split("+"))
+
+
+def pictures_in(path):
+    """Return the pictures in a folder, by name, or the one picture that `path` is.
+
+    Raises
+    ------
+    MinistyleError
+        There is no such folder or file, or no picture in it.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise MinistyleError(f"there is no folder or picture '{path}'")
+    endings = Image.registered_extensions()
+    pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in endings and not p.name.startswith("."))
+    if not pictures:
+        raise MinistyleError(f"there is no picture in folder '{path}'")
+    return pictures
+
+
+def draw_sheets(panels, folder, records):
+    """Draw a contact sheet for each content picture: styles down, everything else across. Return the paths."""
+    folder = Path(folder)
+    paths = []
+    pairs = list(zip(panels, records, strict=True))
+    for content in dict.fromkeys(panel.factors["content"] for panel in panels):
+        rows = {}
+        for panel, record in pairs:
+            if panel.factors["content"] == content:
+                rows.setdefault(panel.factors["style"], []).append((panel, record))
+        labels = [_column_label(panel.factors) for panel, _ in next(iter(rows.values()))]
+        path = folder / f"sheet-{content}.png"
+        contact_sheet(
+            path,
+            [[(_thumbnail(folder / record["file"]), _caption(record)) for _, record in row] for row in rows.values()],
+            title=literal(content),
+            row_labels=[literal(style) for style in rows],
+            column_labels=labels,
+        )
+        paths.append(path)
+    return paths
+
+
+def _column_label(factors):
+    ratio = rf"$\alpha/\beta$ = {power_of_ten(factors['ratio'])}"
+    return f"{factors['layers']}\n{ratio}\nseed {factors['seed']}"
+
+
+def _caption(record):
+    return "content {content:.3g}\nstyle {style:.3g}".format(**record["losses"])
+
+
+def _thumbnail(path):
+    picture = read_picture(path)
+    return to_uint8(resize(picture, *size_to_fit(picture.shape[:2], min(THUMBNAIL, max(picture.shape)))))

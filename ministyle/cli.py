@@ -89,7 +89,9 @@ def run_texture(options):
     """Reconstruct a style from Gram matrices."""
 
     def make(style_layers=STYLE_LAYERS, **settings):
-        return reconstruct_style(options.image, style_layers, size=options.output_size, **settings)
+        return reconstruct_style(
+            options.image, style_layers, size=options.output_size, tileable=options.tileable, **settings
+        )
 
     _, status = _make_one(options, (options.image,), f"{Path(options.image).stem}-texture", make)
     return status
@@ -486,6 +488,9 @@ def _parser():
     command.add_argument("image", help="the painting, or whatever has the texture")
     command.add_argument(
         "--output-size", type=_size, metavar="WIDTHxHEIGHT", help="in pixels (default: as the picture after scaling)"
+    )
+    command.add_argument(
+        "--tileable", action="store_true", help="let opposite edges fit, so that copies side by side show no seam"
     )
     _add_run_flags(
         command,

@@ -262,7 +262,7 @@ class Network:
                     "layers, fetch Keras's file as weights/README.md says and run "
                     "'python -m ministyle weights import FILE --dtype float32'"
                 )
-        pools = max(int(name[4]) for name in taps) - 1  # conv4_2 lies behind three pooling layers
+        pools = max(pools_before(name) for name in taps)
         if min(pixels.shape[:2]) < 2**pools:
             height, width, _ = pixels.shape
             raise MinistyleError(
@@ -273,6 +273,11 @@ class Network:
 
 def _add_rows(dx, gradient, rows):
     dx[rows] += gradient[rows]
+
+
+def pools_before(name):
+    """Return how many pooling layers, each of which halves the sides, come before a layer: three before conv4_2."""
+    return int(layer_name(name)[4]) - 1
 
 
 def layer_name(name):

@@ -2,7 +2,7 @@
 
 from . import losses
 from .errors import MinistyleError
-from .network import layer_name
+from .network import layer_name, pools_before
 
 CONTENT_LAYERS = ("conv4_2",)
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
@@ -22,6 +22,9 @@ class Objective:
         The photograph, RGB, 0 to 255. It must have the size of the picture to be made.
     style : array (H, W, 3), optional
         The painting, RGB, 0 to 255, of any size.
+    style_margin : int
+        How many pixels at each edge of `style` are only the surroundings of what counts as painting, a multiple of 16:
+        they enter activations near them, but their own do not enter Gram matrices.
     convention : {"mean", "literal"}
         What a loss is divided by, see `ministyle.losses`.
     content_weight, style_weight : float
@@ -52,6 +55,7 @@ class Objective:
         *,
         content=None,
         style=None,
+        style_margin=0,
         convention="mean",
         content_weight=1.0,
         style_weight=1.0,
@@ -81,7 +85,10 @@ class Objective:
             self.content_targets = network.features(content, content_layers)
         if style is not None:
             features = network.features(style, style_layers)
-            self.style_targets = {name: self._gram_matrix_per_position(F) for name, F in features.items()}
+            self.style_targets = {
+                name: self._gram_matrix_per_position(_without_margin(F, style_margin >> pools_before(name)))
+                for name, F in features.items()
+            }
             shares = self._shares(style_layers, style_layer_weights)
             self.style_weights = {name: style_weight * share for name, share in shares.items()}
         self.terms = {}
@@ -162,6 +169,10 @@ class _StyleGradient:
     def __getitem__(self, rows):
         gradient = losses.gram_backward(self.dG, self.F[rows])
         return gradient if self.content_gradient is None else gradient + self.content_gradient[rows]
+
+
+def _without_margin(F, margin):
+    return F[margin : F.shape[0] - margin, margin : F.shape[1] - margin]
 
 
 def _positions(F):

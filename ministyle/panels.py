@@ -162,7 +162,12 @@ def make_panel(settings, content, style, size, weights_sha256, on_step=None):
     weights = find_weights(settings.weights)
     if sha256(weights) != weights_sha256:
         raise MinistyleError(f"weight file '{weights}' is not the one that was asked for, of SHA-256 {weights_sha256}")
-    result = make_picture(settings, content, style, size=size, on_step=on_step)
+    import threadpoolctl
+
+    # With several threads of its own BLAS may round otherwise, and cluster and single machine differ in their number.
+    # Our threads are not affected; the plain convolution gets slower.
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        result = make_picture(settings, content, style, size=size, on_step=on_step)
     if result.interrupted:
         raise KeyboardInterrupt
     if not result.completed:

@@ -88,9 +88,6 @@ class Settings:
     )
     pooling: str = _setting("average", "how the network shrinks its feature maps", "the paper, Methods", POOLING)
     normalised: bool = _setting(True, "rescale every filter to a mean activation of 1", "the authors' code")
-    tileable: bool = _setting(
-        False, "let opposite edges fit, so that copies of the picture side by side show no seam", "the paper has none"
-    )
     bounds: bool = _setting(
         False, "keep pixels within 0 to 255 while optimising, not only when saving", "the authors' code"
     )
@@ -112,8 +109,6 @@ class Settings:
         for name in ("content_layers", "style_layers"):
             object.__setattr__(self, name, _layers(name, getattr(self, name)))
         object.__setattr__(self, "style_layer_weights", _layer_weights(self.style_layer_weights, self.style_layers))
-        if self.tileable and self.tv_weight:
-            raise MinistyleError("tileable does not go with tv_weight, which does not look across the picture's edges")
 
     @classmethod
     def from_preset(cls, preset="default", **changes):

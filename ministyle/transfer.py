@@ -13,6 +13,7 @@ from .settings import Settings
 
 GREY = 127.5  # the mean of the noise, in levels
 TILE = 16  # pixels: sides that are multiples of it are halved by all of VGG-19's pooling layers without a rest
+MARGIN = 128  # pixels: so far, 126, and no farther, conv5_4 sees from where it stands; conv5_1 sees 78
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def reconstruct_content(image, layer, *, preset="content-reconstruction", on_ste
     return make_picture(settings, *read_pictures(settings, content=image), on_step=on_step)
 
 
-def reconstruct_style(image, layers, *, size=None, preset="texture", on_step=None, **settings):
+def reconstruct_style(image, layers, *, size=None, tileable=False, preset="texture", on_step=None, **settings):
     """Make a picture with the same Gram matrices as `image`: figure 1, style reconstructions; a texture.
 
     Parameters
@@ -87,6 +88,8 @@ def reconstruct_style(image, layers, *, size=None, preset="texture", on_step=Non
     layers : sequence of str, such as ["conv1_1", "conv2_1"]
     size : (height, width) in pixels, optional
         Of the picture to be made; by default that of `image`, once it has been scaled to `image_size`.
+    tileable : bool
+        Let opposite edges fit, so that copies of the picture side by side show no seam. Its sides are multiples of 16.
     preset, on_step, **settings : see `transfer`; this preset starts from white noise
 
     Returns
@@ -94,7 +97,8 @@ def reconstruct_style(image, layers, *, size=None, preset="texture", on_step=Non
     Result
     """
     settings = Settings.from_preset(preset, **{"style_layers": tuple(layers), **settings})
-    return make_picture(settings, *read_pictures(settings, style=image), size=size, on_step=on_step)
+    _, style = read_pictures(settings, style=image)
+    return make_picture(settings, style=style, size=size, tileable=tileable, on_step=on_step)
 
 
 def read_pictures(settings, content=None, style=None):  # -> (H, W, 3) or None, (H, W, 3) or None
@@ -103,17 +107,10 @@ def read_pictures(settings, content=None, style=None):  # -> (H, W, 3) or None, 
         content = read_picture(content, settings.image_size, settings.side)
     if style is not None:
         style = read_picture(style, settings.style_size or settings.image_size, settings.side)
-    if settings.tileable:
-        content, style = (picture if picture is None else _in_tiles(picture) for picture in (content, style))
     return content, style
 
 
-def _in_tiles(picture):
-    """Scale a picture to the nearest size that can be tileable, see `TILE`."""
-    return resize(picture, *(max(1, round(side / TILE)) * TILE for side in picture.shape[:2]))
-
-
-def make_picture(settings, content=None, style=None, *, size=None, on_step=None):
+def make_picture(settings, content=None, style=None, *, size=None, tileable=False, on_step=None):
     """Compose network and objective, minimise, and hand over the picture.
 
     Parameters
@@ -122,6 +119,7 @@ def make_picture(settings, content=None, style=None, *, size=None, on_step=None)
     content, style : arrays (H, W, 3), RGB, 0 to 255, either of which may be left out; see `read_pictures`
     size : (height, width) of the picture to be made, optional
         By default that of the content picture, which has no other, or else of the style picture.
+    tileable : bool, for a picture that is made from style alone; see `reconstruct_style`
     on_step : see `transfer`
 
     Returns
@@ -135,11 +133,17 @@ def make_picture(settings, content=None, style=None, *, size=None, on_step=None)
     """
     if size is None:
         size = (style if content is None else content).shape[:2]
-    if settings.tileable and any(side % TILE for side in size):
-        raise MinistyleError(
-            f"a tileable picture must have sides of a multiple of {TILE} pixels, not {size[1]} x {size[0]}"
-        )
+        if tileable:
+            size = tuple(max(1, round(side / TILE)) * TILE for side in size)
     start = starting_picture(settings, content, style, size)
+    margin = 0
+    if tileable:
+        _check_tileable(settings, size)
+        # The painting itself has edges. With the network's periodic border its left edge would meet its right one, and
+        # that straight seam become part of the style; so would the edge to a border of zeros. So it is continued by its
+        # mirror image, as far as the network sees.
+        margin = MARGIN
+        style = np.pad(style, ((margin, margin), (margin, margin), (0, 0)), "symmetric")
     network = load_network(
         settings.weights,
         pooling=settings.pooling,
@@ -148,12 +152,13 @@ def make_picture(settings, content=None, style=None, *, size=None, on_step=None)
         device=settings.device,
         convolution=settings.convolution,
         threads=settings.threads,
-        border="periodic" if settings.tileable else "zero",
+        border="periodic" if tileable else "zero",
     )
     objective = Objective(
         network,
         content=content,
         style=style,
+        style_margin=margin,
         convention=settings.convention,
         content_weight=settings.content_weight,
         style_weight=settings.style_weight,
@@ -175,6 +180,16 @@ def make_picture(settings, content=None, style=None, *, size=None, on_step=None)
     return Result(
         to_uint8(outcome.pixels), outcome.history, outcome.message, outcome.completed, settings, outcome.interrupted
     )
+
+
+def _check_tileable(settings, size):
+    """Refuse what would leave a seam."""
+    if any(side % TILE for side in size):
+        raise MinistyleError(
+            f"a tileable picture's sides must be multiples of {TILE}: {size[1]} x {size[0]} does not do"
+        )
+    if settings.tv_weight:
+        raise MinistyleError("tv_weight does not look across a picture's edges; leave it at 0 for a tileable picture")
 
 
 def starting_picture(settings, content, style, size):  # -> (*size, 3)

@@ -168,7 +168,10 @@ class Convolution:
     def _transform_kernel(self, outputs):
         _, G, _ = transforms(outputs)
         flat = self.kernel.reshape(TAPS * TAPS, -1)
-        return (np.kron(G, G).astype(flat.dtype) @ flat).reshape(-1, self.channels_in, self.channels_out)  # (n n, C, K)
+        transform = np.kron(G, G).astype(flat.dtype)
+        # In the pool, like all products, as BLAS on several threads may round otherwise.
+        (transformed,) = self.pool.run(transform.__matmul__, [flat])
+        return transformed.reshape(-1, self.channels_in, self.channels_out)  # (n n, C, K)
 
 
 class _TileConvolution:

@@ -92,11 +92,12 @@ def render(panels, folder, executor, *, overwrite=False, on_panel=None, on_step=
         is there with other settings. After all other panels have been made: some could not be made.
     """
     folder = Path(folder)
+    _check_folder(folder)
     plans = {panel.name: _plan(panel, folder) for panel in panels}
     if len(plans) < len(panels):
         raise MinistyleError("two panels have the same name; give the pictures different names")
     records = {name: _kept(folder, plan, overwrite) for name, plan in plans.items()}
-    _prepare(folder)
+    _make_folder(folder)
     for plan in plans.values():
         check_output(folder / plan["file"], overwrite=True)
     try:
@@ -246,9 +247,9 @@ def remake(manifest, name=None, *, content=None, style=None, init=None, weights=
     inputs = {role: given[role] or folder / picture["file"] for role, picture in original["inputs"].items()}
     try:
         settings = {**original["settings"], "init": inputs.get("init") or original["settings"]["init"]}
-        settings["device"] = "cpu" if original["software"]["device"] == "cpu" else "cuda"
         size = original["size"] and tuple(original["size"])
         settings = Settings(**settings, weights=weights)
+        device = "cpu" if original["software"]["device"] == "cpu" else "cuda"  # and not the better of today's
     except (KeyError, TypeError) as error:
         raise MinistyleError(f"record '{manifest}' of {original['name']} is damaged: {error!r}") from None
     panel = Panel(
@@ -258,7 +259,9 @@ def remake(manifest, name=None, *, content=None, style=None, init=None, weights=
     for role, picture in original["inputs"].items():
         if plan["inputs"][role]["sha256"] != picture["sha256"]:
             raise MinistyleError(f"'{inputs[role]}' is not the {role} picture that {original['name']} was made from")
-    picture, outcome = make_panel(*_ingredients(panel), original["weights_sha256"], on_step=on_step)
+    settings, *pictures = _ingredients(panel)
+    settings = dataclasses.replace(settings, device=device)
+    picture, outcome = make_panel(settings, *pictures, original["weights_sha256"], on_step=on_step)
     return picture, _record(plan, picture, outcome), original
 
 
@@ -372,15 +375,22 @@ def _record_path(folder, name):
     return folder / "panels" / f"{name}.json"
 
 
-def _prepare(folder):
-    """Make the folder, unless it holds something else than an experiment."""
+def _check_folder(folder):
+    """Refuse a folder that holds something else than an experiment, or that is none."""
     try:
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / "panels").is_dir():
+        if folder.exists() and any(folder.iterdir()) and not (folder / "panels").is_dir():
             raise MinistyleError(f"folder '{folder}' holds other files; name a new one")
+    except OSError as error:
+        raise MinistyleError(f"folder '{folder}' cannot be used: {error.strerror}") from None
+
+
+def _make_folder(folder):
+    """Make the folder of an experiment, if it is not there."""
+    try:
         (folder / "panels").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MinistyleError(f"folder '{folder}' cannot be used: {error.strerror}") from None
-    if not os.access(folder, os.W_OK):
+    if not os.access(folder / "panels", os.W_OK):
         raise MinistyleError(f"folder '{folder}' cannot be used: no permission to write in it")
 
 

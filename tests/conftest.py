@@ -5,6 +5,7 @@ import sys
 import cupy_standin
 import numpy as np
 import pytest
+from PIL import Image
 
 from ministyle import arrays
 from ministyle.network import load_network
@@ -71,3 +72,9 @@ def relative_error(actual, expected):
     actual, expected = np.asarray(arrays.to_host(actual)), np.asarray(arrays.to_host(expected))
     assert actual.shape == expected.shape
     return np.abs(actual - expected).max() / np.abs(expected).max()
+
+
+def pixels_of(path):
+    """Return what a picture file holds, as (H, W, 3)."""
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))

@@ -18,6 +18,7 @@ import pytest
 import scipy
 import threadpoolctl
 import tqdm
+from conftest import pixels_of
 from PIL import Image
 from scipy import signal
 
@@ -104,11 +105,6 @@ def from_the_shell(*arguments, stdout=subprocess.PIPE):
     environment = {**os.environ, "PYTHONPATH": str(Path(ministyle.__file__).parents[1])}
     command = [sys.executable, "-m", "ministyle", *arguments]
     return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment, check=False)
-
-
-def pixels_of(path):
-    with Image.open(path) as picture:
-        return np.asarray(picture)
 
 
 def contents(folder):

@@ -1,4 +1,5 @@
 import io
+import math
 import os
 import struct
 import warnings
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ministyle.errors import MinistyleError
-from ministyle.image import check_output, read_picture, resize, size_to_fit, to_uint8, write_picture
+from ministyle.image import check_output, psnr, read_picture, resize, size_to_fit, to_uint8, write_picture
 
 
 @pytest.fixture
@@ -527,3 +528,10 @@ def test_an_array_that_is_no_picture_is_refused_with_what_is_wrong(array, words)
 
 def test_a_pil_image_without_pixels_is_refused():
     assert "0 x 4" in sentence(read_picture, Image.new("RGB", (0, 4)))
+
+
+def test_psnr_is_that_of_a_known_error():
+    picture = np.full((3, 4, 3), 100, np.uint8)
+    assert psnr(picture, picture.astype(float) + 25.5) == pytest.approx(20)  # 255 / 10
+    assert psnr(picture, picture.astype(float) - 2.55) == pytest.approx(40)
+    assert psnr(picture, picture) == math.inf

@@ -207,3 +207,20 @@ def test_unknown_settings_are_refused(weights, setting):
 def test_the_network_has_vgg19s_sixteen_convolutions():
     per_block = [sum(name.startswith(f"conv{block}_") for name in LAYERS) for block in range(1, 6)]
     assert per_block == [2, 2, 4, 4, 4]
+
+
+@pytest.mark.parametrize("convolution", ["winograd", "direct"])
+def test_with_a_periodic_border_a_picture_has_no_edges(weights, random, convolution):
+    """Moving it on the torus moves its features, and the gradient, and changes nothing else."""
+    network = load_network(weights, dtype="float64", device="cpu", convolution=convolution, border="periodic")
+    x, dy = random.uniform(0, 255, (48, 64, 3)), random.normal(size=(3, 4, 512))
+
+    def run(x, dy):
+        features, tape = network.forward(x, ["conv3_1", "conv5_1"])
+        return features, network.backward(tape, {"conv5_1": dy})
+
+    features, gradient = run(x, dy)
+    moved_features, moved_gradient = run(np.roll(x, (16, -32), axis=(0, 1)), np.roll(dy, (1, -2), axis=(0, 1)))
+    assert relative_error(moved_features["conv3_1"], np.roll(features["conv3_1"], (4, -8), axis=(0, 1))) < 1e-12
+    assert relative_error(moved_features["conv5_1"], np.roll(features["conv5_1"], (1, -2), axis=(0, 1))) < 1e-12
+    assert relative_error(moved_gradient, np.roll(gradient, (16, -32), axis=(0, 1))) < 1e-12

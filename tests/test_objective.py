@@ -179,3 +179,18 @@ def test_a_picture_of_another_size_than_the_content_is_refused(network64, random
     objective = Objective(network64, content=random.uniform(0, 255, (32, 32, 3)))
     with pytest.raises(MinistyleError, match="differ in size"):
         objective(random.uniform(0, 255, (32, 48, 3)))
+
+
+def test_a_margin_is_seen_but_not_counted(weights, random):
+    """A tile amid copies of itself, as far as the network sees, has the style it has on a torus."""
+    tile = random.uniform(0, 255, (32, 48, 3))
+    surrounded = np.pad(tile, ((128, 128), (128, 128), (0, 0)), "wrap")
+    layers = ["conv1_1", "conv3_2", "conv5_1"]
+    plain = Objective(
+        load_network(weights, dtype="float64", device="cpu"), style=surrounded, style_margin=128, style_layers=layers
+    )
+    torus = Objective(
+        load_network(weights, dtype="float64", device="cpu", border="periodic"), style=tile, style_layers=layers
+    )
+    for layer in layers:
+        assert relative_error(plain.style_targets[layer], torus.style_targets[layer]) < 1e-12

@@ -148,6 +148,61 @@ def test_style_is_reconstructed_without_the_places(painting, network64):
     assert np.abs(result.image.astype(float) - painting).mean() > 20  # it is not the painting
 
 
+def test_content_reconstruction_comes_nearer_the_lower_the_layer(photo):
+    """Figure 1, above, from left to right."""
+    original = photo[:32, :48].astype(float)
+
+    def error(layer):
+        result = ministyle.reconstruct_content(original, layer, image_size=48, iterations=60)
+        return np.mean((result.image - original) ** 2)
+
+    errors = [error(layer) for layer in ("conv1_1", "conv2_1", "conv3_1", "conv4_1")]
+    assert errors == sorted(errors)
+
+
+def test_a_texture_may_have_any_size(painting):
+    result = ministyle.reconstruct_style(painting, ["conv1_1"], size=(30, 70), image_size=48, iterations=1)
+    assert result.image.shape == (30, 70, 3)
+
+
+def test_a_tileable_texture_has_no_edge_that_its_making_knows_of(painting, random):
+    """Begun with a start that is moved across the edges, the whole way leads to the same picture, moved likewise."""
+    start = random.uniform(0, 255, (48, 64, 3))
+    settings = {
+        "layers": ["conv1_1", "conv3_1", "conv5_1"],
+        "size": (48, 64),
+        "image_size": 48,
+        "iterations": 3,
+        "dtype": "float64",
+    }
+
+    def make(move, **more):
+        moved = np.roll(start, (-move, move), axis=(0, 1))
+        return ministyle.reconstruct_style(painting, init=moved, **settings, **more).image.astype(int)
+
+    expected = np.roll(make(0, tileable=True), (-16, 16), axis=(0, 1))
+    assert np.abs(make(16, tileable=True) - expected).max() <= 1  # rounding to whole levels
+    assert np.abs(make(16) - np.roll(make(0), (-16, 16), axis=(0, 1))).max() > 1  # otherwise edges do matter
+
+
+def test_a_tileable_texture_has_sides_of_whole_tiles(painting):
+    settings = {"image_size": 44, "iterations": 1, "tileable": True}
+    assert ministyle.reconstruct_style(painting, ["conv1_1"], **settings).image.shape == (48, 32, 3)
+    with pytest.raises(MinistyleError, match="multiples of 16: 40 x 32"):
+        ministyle.reconstruct_style(painting, ["conv1_1"], size=(32, 40), **settings)
+    with pytest.raises(MinistyleError, match="tv_weight"):
+        ministyle.reconstruct_style(painting, ["conv1_1"], tv_weight=1.0, **settings)
+
+
+@pytest.mark.parametrize("init", ["content", "style"])
+def test_a_reconstruction_cannot_begin_with_a_picture_that_is_not_there(init, painting):
+    with pytest.raises(MinistyleError, match=f"asks for a {init} picture"):
+        if init == "content":
+            ministyle.reconstruct_style(painting, ["conv1_1"], init=init)
+        else:
+            ministyle.reconstruct_content(painting, "conv1_1", init=init)
+
+
 def test_on_step_sees_every_iteration(photo, painting):
     steps = []
     ministyle.transfer(

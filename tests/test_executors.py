@@ -1,0 +1,56 @@
+"""In this process, on several GPUs, on a cluster; that a cluster gives the same pictures stands in test_stimuli.py."""
+
+import sys
+import threading
+
+import pytest
+
+from ministyle import arrays
+from ministyle.errors import MinistyleError
+from ministyle.executors import InThisProcess, open_executor
+
+
+def test_in_this_process_everything_is_done_at_once_by_the_caller():
+    future = InThisProcess().submit(lambda a, *, b: (a, b, threading.current_thread()), 1, b=2)
+    assert future.done()
+    assert future.result() == (1, 2, threading.current_thread())
+
+
+def test_in_this_process_errors_go_into_the_future_and_interruptions_through():
+    def interrupt():
+        raise KeyboardInterrupt
+
+    future = InThisProcess().submit(lambda: 1 / 0)
+    assert isinstance(future.exception(), ZeroDivisionError)
+    with pytest.raises(KeyboardInterrupt):
+        InThisProcess().submit(interrupt)
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cpu", 3), ("cuda", 1)])
+def test_one_device_needs_no_threads(device, gpus, monkeypatch):
+    monkeypatch.setattr(arrays, "choose_device", lambda name: device)
+    monkeypatch.setattr(arrays, "gpu_count", lambda: gpus)
+    with open_executor() as executor:
+        assert isinstance(executor, InThisProcess)
+
+
+def test_each_gpu_has_a_thread_of_its_own(monkeypatch):
+    mine = threading.local()
+    monkeypatch.setattr(arrays, "choose_device", lambda name: "cuda")
+    monkeypatch.setattr(arrays, "gpu_count", lambda: 3)
+    monkeypatch.setattr(arrays, "use_gpu", lambda number: setattr(mine, "gpu", number))
+    together = threading.Barrier(3, timeout=30)  # passed only by three threads at a time
+
+    def which():
+        together.wait()
+        return mine.gpu
+
+    with open_executor() as executor:
+        futures = [executor.submit(which) for _ in range(6)]
+        assert sorted(future.result() for future in futures) == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_cluster_without_dask_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MinistyleError, match="extra cluster"), open_executor("tcp://127.0.0.1:1"):
+        pass

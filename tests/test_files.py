@@ -1,0 +1,34 @@
+"""A file is written whole or not at all."""
+
+import stat
+
+import pytest
+
+from ministyle.errors import MinistyleError
+from ministyle.files import new_file, write_text
+
+
+def test_text_is_written_as_utf8_with_unix_lines(tmp_path):
+    write_text(tmp_path / "text.csv", "ä,ö\n1,2\n")
+    assert (tmp_path / "text.csv").read_bytes() == "ä,ö\n1,2\n".encode()
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "precious.txt"
+    path.write_text("precious")
+    with pytest.raises(ZeroDivisionError), new_file(path) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert [p.name for p in tmp_path.iterdir()] == ["precious.txt"]
+    assert path.read_text() == "precious"
+
+
+def test_others_may_read_a_new_file_as_any_other(tmp_path):
+    (tmp_path / "plain").touch()
+    write_text(tmp_path / "text", "")
+    assert stat.S_IMODE((tmp_path / "text").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+def test_what_cannot_be_written_is_said_in_one_sentence(tmp_path):
+    with pytest.raises(MinistyleError, match=r"missing/text' cannot be written: No such file"):
+        write_text(tmp_path / "missing" / "text", "")

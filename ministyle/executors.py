@@ -51,13 +51,27 @@ def open_executor(scheduler=None, device="auto"):
     if gpus == 1:
         yield InThisProcess()
         return
-    free = iter(range(gpus))
-    # Each thread has a current GPU of its own; there are as many threads as GPUs.
-    executor = ThreadPoolExecutor(gpus, initializer=lambda: arrays.use_gpu(next(free)))
-    try:
+    with _threads(gpus) as executor:
         yield executor
-    finally:
-        executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _threads(gpus):
+    """Yield an executor with a thread for each GPU.
+
+    BLAS, of which SciPy's solver makes use, is held to one thread all the while: its number of threads is one for the
+    whole process, and panels side by side would set it for each other.
+    """
+    import threadpoolctl
+    from scipy import optimize  # noqa: F401  its BLAS has to be there to be held
+
+    free = iter(range(gpus))  # every thread has a current GPU of its own
+    executor = ThreadPoolExecutor(gpus, initializer=lambda: arrays.use_gpu(next(free)))
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        try:
+            yield executor
+        finally:
+            executor.shutdown(cancel_futures=True)
 
 
 @contextmanager

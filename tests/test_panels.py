@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 from conftest import pixels_of
 from PIL import Image
 
@@ -120,7 +121,8 @@ def test_the_losses_are_those_of_the_picture_without_alpha_and_beta(three, weigh
 
 def test_a_folder_says_nothing_of_when_and_how_it_was_made(three):
     render(three, "a", InThisProcess())
-    with ThreadPoolExecutor(3) as executor:
+    # As `executors` does for several GPUs: BLAS's number of threads is one for the whole process.
+    with threadpoolctl.threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(3) as executor:
         render(three, "b", executor)
     assert files("a") == files("b")
 

@@ -26,6 +26,7 @@ unchanged on a GPU through CuPy. Read the modules in this order; each uses only 
 | `sheet` | contact sheets |
 | `figures` | the paper's figures 1 to 3 |
 | `stimuli` | factorial designs for experiments on perception |
+| `flags` | what the command line can be asked for |
 | `cli` | the command line |
 
 In short:

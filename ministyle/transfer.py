@@ -68,14 +68,14 @@ def reconstruct_content(image, layer, *, preset="content-reconstruction", on_ste
     Parameters
     ----------
     image : path, PIL image or array (H, W, 3), RGB, 0 to 255
-    layer : str, such as "conv4_1"
+    layer : str, such as "conv4_1", or a sequence of several
     preset, on_step, **settings : see `transfer`; this preset starts from white noise
 
     Returns
     -------
     Result
     """
-    settings = Settings.from_preset(preset, **{"content_layers": (layer,), **settings})
+    settings = Settings.from_preset(preset, **{"content_layers": layer, **settings})
     return make_picture(settings, *read_pictures(settings, content=image), on_step=on_step)
 
 

@@ -2,6 +2,7 @@ import dataclasses
 import errno
 import hashlib
 import io
+import json
 import math
 import os
 import shutil
@@ -23,8 +24,10 @@ from PIL import Image
 from scipy import signal
 
 import ministyle
-from ministyle import cli
+from ministyle import cli, flags
+from ministyle.errors import MinistyleError
 from ministyle.gradcheck import Check
+from ministyle.image import read_picture
 from ministyle.objective import Objective
 from ministyle.optimise import Step
 from ministyle.settings import PRESETS, Settings
@@ -294,6 +297,131 @@ def test_the_demo_takes_the_flags_of_a_run(run):
     assert max(pixels_of("mine.png").shape) == 32
 
 
+# Reconstructions and experiments ----------------------------------------------------------------------
+
+
+def test_content_is_reconstructed_from_the_layer_asked_for_and_its_error_reported(run):
+    status, out, _ = run("content", "photo.png", "--layer", "relu1_1", *SMALL, "--iterations", "40")
+    assert status == 0
+    assert "picture: photo-content.png (32 x 24)" in out
+    made = pixels_of("photo-content.png").astype(float)
+    error = np.mean((made - read_picture("photo.png", 32)) ** 2)
+    assert f"PSNR against the original: {10 * np.log10(255**2 / error):.1f} dB" in out
+    assert error < 25**2
+
+
+def test_a_texture_has_the_size_asked_for(run):
+    flags = "--layers", "conv1_1,conv2_1", *SMALL, "--iterations", "1"
+    assert run("texture", "painting.png", *flags, "--output-size", "40x24")[0] == 0
+    assert pixels_of("painting-texture.png").shape == (24, 40, 3)
+    assert run("texture", "painting.png", *flags, "--output-size", "32", "--tileable", "-o", "tile.png")[0] == 0
+    assert pixels_of("tile.png").shape == (32, 32, 3)
+
+
+def test_reconstructions_have_presets_of_their_own_and_layers_as_their_flags_say(run, monkeypatch):
+    asked = []
+
+    def note(image, layers, **settings):
+        asked.append((layers, {name: settings[name] for name in settings if name != "on_step"}))
+        raise MinistyleError("enough")
+
+    monkeypatch.setattr(cli, "reconstruct_content", note)
+    monkeypatch.setattr(cli, "reconstruct_style", note)
+    run("content", "photo.png", "--seed", "4")
+    run("content", "photo.png", "--layer", "conv3_2", "--preset", "gatys2015")
+    run("texture", "photo.png")
+    run("texture", "photo.png", "--layers", "conv1_1,conv2_2", "--tileable")
+    five = "conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"
+    assert asked == [
+        (("conv4_2",), {"preset": "content-reconstruction", "seed": 4}),
+        (("conv3_2",), {"preset": "gatys2015"}),
+        (five, {"preset": "texture", "size": None, "tileable": False}),
+        (("conv1_1", "conv2_2"), {"preset": "texture", "size": None, "tileable": True}),
+    ]
+
+
+QUICK = (*SMALL, "--iterations", "1", "--style-layers", "conv1_1")
+FIGURE_2 = ("figure", "2", "photo.png", "painting.png", *QUICK)
+
+
+def test_a_figure_is_a_sheet_and_a_folder_of_panels_and_goes_on_where_it_stopped(run):
+    status, out, _ = run(*FIGURE_2)
+    assert status == 0
+    assert "1 of 1  painting  content " in out and "sheet: figure2/figure2.png" in out
+    assert contents(Path("figure2")).keys() == {"figure2.png", "manifest.csv", "manifest.json"}
+    assert pixels_of("figure2/panels/painting.png").shape == (24, 32, 3)
+    before = contents(Path("figure2"))
+    status, out, _ = run(*FIGURE_2)
+    assert status == 0 and "(was there)" in out
+    assert contents(Path("figure2")) == before
+
+
+def test_an_interrupted_figure_says_what_is_kept(run, monkeypatch):
+    make = cli.panels.make_panel
+
+    def make_one(*arguments, **options):
+        if Path("figure2/panels/painting.json").exists():
+            raise KeyboardInterrupt
+        return make(*arguments, **options)
+
+    monkeypatch.setattr(cli.panels, "make_panel", make_one)
+    shutil.copy("painting.png", "second.png")
+    status, _, err = run(*FIGURE_2[:4], "second.png", *QUICK)
+    assert status == 130
+    assert err.startswith("ministyle: interrupted; 1 of 2 panels are kept in 'figure2'") and err.count("\n") == 1
+
+
+def test_figures_1_and_3_are_made_with_the_flags_given(run, monkeypatch):
+    monkeypatch.setattr(cli.figures, "STYLE_LAYERS", ("conv1_1", "conv2_1"))
+    monkeypatch.setattr(cli.figures, "CONTENT_LAYERS", ("conv1_1",))
+    flags = *SMALL, "--iterations", "1", "--seed", "5", "-q"
+    assert run("figure", "1", "photo.png", "painting.png", *flags, "--no-originals", "-o", "one")[0] == 0
+    assert run("figure", "3", "photo.png", "painting.png", *flags, "--ratios", "0.5,2", "-o", "three")[0] == 0
+    one, three = (json.loads(Path(f"{name}/manifest.json").read_text())["panels"] for name in ("one", "three"))
+    assert len(one) == 3 and len(three) == 4
+    assert {record["settings"]["seed"] for record in (*one, *three)} == {5}
+    assert [record["settings"]["content_weight"] for record in three] == [0.5, 2, 0.5, 2]
+
+
+def test_a_grid_has_every_combination_and_a_stimulus_can_be_made_again(run):
+    levels = "--ratios", "0.1,1", "--layers", "1,conv2_1", "--seeds", "0,3"
+    status, out, _ = run(
+        "grid", "--content", "photo.png", "--style", "painting.png", *levels, *QUICK[:-2], "-o", "grid"
+    )
+    assert status == 0 and "8 of 8" in out and "sheet: grid/sheet-photo.png" in out
+    records = json.loads(Path("grid/manifest.json").read_text())["panels"]
+    assert len({record["picture_sha256"] for record in records}) == 8
+    name = records[5]["name"]
+    status, out, _ = run("remake", "grid/manifest.json", name, "-o", "again.png")
+    assert status == 0 and f"the same as {name}, bit for bit" in out
+    assert Path("again.png").read_bytes() == Path(f"grid/panels/{name}.png").read_bytes()
+
+
+def test_a_stimulus_that_comes_out_otherwise_is_status_1_and_says_what_changed(run):
+    run(*FIGURE_2)
+    path = Path("figure2/panels/painting.json")
+    record = json.loads(path.read_text())
+    record["picture_sha256"] = "0" * 64
+    record["software"]["numpy"] = "1.0"
+    path.write_text(json.dumps(record))
+    status, out, _ = run("remake", path, "-o", "again.png")
+    assert status == 1 and "NOT the same as painting" in out
+    assert f"numpy: 1.0 then, {np.__version__} now" in out.splitlines()
+    assert Path("again.png").is_file()
+
+
+def test_compare_prints_distances_layer_by_layer(run):
+    flags = "--image-size", "32", "--layers", "conv2_1,relu1_1", "--device", "cpu"
+    status, out, _ = run("compare", "photo.png", "painting.png", *flags)
+    assert status == 0
+    _, *rows = [line.split() for line in out.splitlines()]
+    expected = ministyle.compare("photo.png", "painting.png", ["conv2_1", "conv1_1"], image_size=32)
+    assert [row[0] for row in rows] == ["conv2_1", "conv1_1"]
+    for row, distance in zip(rows, expected, strict=True):
+        numbers = distance.content, distance.relative_content, distance.style, distance.relative_style
+        assert [float(cell) for cell in row[1:]] == pytest.approx(numbers, rel=2e-3, abs=1e-3)
+
+
 # Settings and flags ----------------------------------------------------------------------------------
 
 FLAGS = [
@@ -365,14 +493,14 @@ def commands(parser, name="ministyle"):
     return found
 
 
-COMMANDS = dict(commands(cli._parser()))
+COMMANDS = dict(commands(flags.make_parser()))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_flag_has_a_help_text(command):
-    flags = [action for action in COMMANDS[command]._actions if action.option_strings]
-    assert flags
-    assert [action.option_strings for action in flags if not action.help] == []
+    own = [action for action in COMMANDS[command]._actions if action.option_strings]
+    assert own
+    assert [action.option_strings for action in own if not action.help] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -396,7 +524,7 @@ def test_the_help_of_the_demo_gives_its_own_defaults(run, monkeypatch):
     _, out, _ = run("demo", "--help")
     assert "(default: ministyle-demo.png)" in out and "CONTENT-STYLE.png" not in out
     meanings = {field.name: field.metadata["help"] for field in dataclasses.fields(Settings)}
-    for name, value in cli.DEMO_SETTINGS.items():
+    for name, value in flags.DEMO_SETTINGS.items():
         assert f"{meanings[name]} (default: {value})" in out
 
 
@@ -473,6 +601,40 @@ BAD_RUNS = {
     ),
     "no CuPy": ((*TRANSFER, "--device", "cuda"), "CuPy is not installed"),
     "device unknown": ((*TRANSFER, "--device", "tpu"), "'tpu'"),
+    "content: layer unknown": (("content", "photo.png", "--layer", "conv9_9"), "'conv9_9'"),
+    "content: no such flag": (("content", "photo.png", "--style-weight", "3"), "--style-weight"),
+    "texture: no size": (("texture", "photo.png", "--output-size", "0x3"), "'0'"),
+    "texture: size of words": (("texture", "photo.png", "--output-size", "large"), "'large'"),
+    "texture: not in tiles": (
+        ("texture", "photo.png", *SMALL, "--tileable", "--output-size", "40x24"),
+        "multiples of 16: 40 x 24",
+    ),
+    "texture: init content": (("texture", "photo.png", *SMALL, "--init", "content"), "asks for a content picture"),
+    "figure: no number": (("figure",), "NUMBER"),
+    "figure: another number": (("figure", "4", "photo.png", "painting.png"), "'4'"),
+    "figure: picture missing": (("figure", "1", "photo.png", "missing.png"), "'missing.png'"),
+    "figure: no painting": (("figure", "2", "photo.png"), "painting"),
+    "figure: too many ratios": (("figure", "2", "photo.png", "painting.png", "--ratios", "1,2"), "2 ratios for 1"),
+    "figure: ratio 0": (("figure", "3", "photo.png", "painting.png", "--ratios", "0"), "'0'"),
+    "figure: ratio no number": (("figure", "3", "photo.png", "painting.png", "--ratios", "1:10"), "'1:10'"),
+    "figure: same name twice": (("figure", "2", "photo.png", "painting.png", "./painting.png"), "same name"),
+    "figure: into a folder of pictures": (("figure", "1", "photo.png", "painting.png", "-o", "."), "other files"),
+    "figure: into a file": (("figure", "1", "photo.png", "painting.png", "-o", "photo.png"), "'photo.png' cannot be"),
+    "grid: no folder": (("grid", "--content", "missing", "--style", "painting.png"), "'missing'"),
+    "grid: empty folder": (("grid", "--content", "sub", "--style", "painting.png"), "no picture in folder 'sub'"),
+    "grid: nothing": (("grid",), "--content"),
+    "grid: layers": (("grid", "--content", "photo.png", "--style", "painting.png", "--layers", "9"), "layers (=9)"),
+    "grid: seeds": (("grid", "--content", "photo.png", "--style", "painting.png", "--seeds", "a"), "'a'"),
+    "grid: seed negative": (("grid", "--content", "photo.png", "--style", "painting.png", "--seeds", "-1"), "seed"),
+    "grid: no scheduler": (
+        ("grid", "--content", "photo.png", "--style", "painting.png", "--scheduler", "nonsense://1"),
+        "no Dask scheduler at 'nonsense://1'",
+    ),
+    "remake: no manifest": (("remake", "missing.json", "-o", "out.png"), "'missing.json'"),
+    "remake: no record": (("remake", "text.jpg", "-o", "out.png"), "'text.jpg' cannot be read as a record"),
+    "compare: missing": (("compare", "photo.png", "missing.png"), "'missing.png'"),
+    "compare: layer": (("compare", "photo.png", "painting.png", "--layers", "conv9_9"), "'conv9_9'"),
+    "compare: too small": (("compare", "photo.png", "painting.png", "--image-size", "4"), "too small"),
     "gradcheck too small": (("gradcheck", "--size", "8"), "size (=8)"),
     "gradcheck no directions": (("gradcheck", "--directions", "0"), "directions (=0)"),
     "gradcheck seed negative": (("gradcheck", "--seed", "-1"), "seed (=-1)"),

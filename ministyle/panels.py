@@ -106,8 +106,9 @@ def render(panels, folder, executor, *, overwrite=False, on_panel=None, on_step=
         _write_manifests(folder, [record for record in records.values() if record])
     if failures:
         name, error = next(iter(failures.items()))
+        reason = str(error) or type(error).__name__
         raise MinistyleError(
-            f"{len(failures)} of {len(panels)} panels could not be made, the others are kept; {name}: {error}"
+            f"{len(failures)} of {len(panels)} panels could not be made, the others are kept; {name}: {reason}"
         ) from error
     return list(records.values())
 
@@ -121,11 +122,12 @@ def _make_missing(panels, plans, records, folder, executor, on_panel, on_step):
         for future in done:
             panel = pending.pop(future)
             try:
-                records[panel.name] = _keep(folder, plans[panel.name], *future.result())
+                picture, outcome = future.result()
             except Exception as error:  # a worker may fail in any way
                 failures[panel.name] = error
-            else:
-                report(panel, records[panel.name], True)
+                continue
+            records[panel.name] = _keep(folder, plans[panel.name], picture, outcome)
+            report(panel, records[panel.name], True)
 
     for panel in panels:
         if records[panel.name] is not None:
@@ -161,7 +163,7 @@ def make_panel(settings, content, style, size, weights_sha256, on_step=None):
         This machine has other weights, or the loss became infinite.
     """
     weights = find_weights(settings.weights)
-    if sha256(weights) != weights_sha256:
+    if _sha256_once(weights) != weights_sha256:
         raise MinistyleError(f"weight file '{weights}' is not the one that was asked for, of SHA-256 {weights_sha256}")
     import threadpoolctl
 
@@ -299,23 +301,32 @@ def _plan(panel, folder):
 def _describe_input(path, folder):
     """Return a picture's path, as seen from the experiment's folder, and the hash of its file."""
     path = Path(path)
-    read_picture(path)  # or its one sentence
+    digest = _sha256_once(path, check=read_picture)
     try:
         seen = os.path.relpath(path, folder)
     except ValueError:  # on Windows, another drive
         seen = path.absolute()
-    return {"file": Path(seen).as_posix(), "sha256": _sha256_once(path)}
+    return {"file": Path(seen).as_posix(), "sha256": digest}
+
+
+def _sha256_once(path, check=None):
+    """Return a file's SHA-256, after `check` has read it and said why where it cannot be read.
+
+    Neither is done again unless the file has changed.
+    """
+    try:
+        status = os.stat(path)
+        version = status.st_mtime_ns, status.st_size
+    except OSError:
+        version = None
+    return _checked_sha256(path, check, version)
 
 
 @functools.lru_cache(maxsize=1000)
-def _sha256_of(path, modified, size):
+def _checked_sha256(path, check, version):
+    if check is not None:
+        check(path)
     return sha256(path)
-
-
-def _sha256_once(path):
-    """Return a file's SHA-256, read again only where the file has changed."""
-    status = os.stat(path)
-    return _sha256_of(path, status.st_mtime_ns, status.st_size)
 
 
 def _record(plan, picture, outcome):

@@ -11,6 +11,7 @@ import inspect
 import json
 import operator
 import sys
+import threading
 import types
 from pathlib import Path
 
@@ -249,6 +250,9 @@ def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
     return a.get(stream, order, out, blocking) if isinstance(a, ndarray) else np.asarray(a, order=order)
 
 
+_current = threading.local()  # each thread has a current device of its own
+
+
 class _Device:
     """A device that has nothing to do."""
 
@@ -263,7 +267,8 @@ class _Device:
         return None
 
     def use(self):
-        """Make this the current device."""
+        """Make this the current device of the thread."""
+        _current.device = self.id
 
     def synchronize(self):
         """Wait for nothing."""
@@ -306,7 +311,7 @@ def make_module():
     vars(runtime).update(
         CUDARuntimeError=CUDARuntimeError,
         getDeviceCount=lambda: 1,
-        getDevice=lambda: 0,
+        getDevice=lambda: getattr(_current, "device", 0),
         getDeviceProperties=lambda device: {"name": b"stand-in", "totalGlobalMem": 8 * 2**30},
         memGetInfo=lambda: (8 * 2**30, 8 * 2**30),
         deviceSynchronize=lambda: None,

@@ -3,9 +3,9 @@
 import sys
 import threading
 
+import cupy_standin
 import pytest
 
-from ministyle import arrays
 from ministyle.errors import MinistyleError
 from ministyle.executors import InThisProcess, open_executor
 
@@ -26,24 +26,33 @@ def test_in_this_process_errors_go_into_the_future_and_interruptions_through():
         InThisProcess().submit(interrupt)
 
 
-@pytest.mark.parametrize(("device", "gpus"), [("cpu", 3), ("cuda", 1)])
-def test_one_device_needs_no_threads(device, gpus, monkeypatch):
-    monkeypatch.setattr(arrays, "choose_device", lambda name: device)
-    monkeypatch.setattr(arrays, "gpu_count", lambda: gpus)
-    with open_executor() as executor:
+@pytest.fixture
+def gpus(monkeypatch):
+    """Return a function that makes the stand-in for CuPy have so many GPUs."""
+
+    def have(count):
+        cupy = cupy_standin.make_module()
+        cupy.cuda.runtime.getDeviceCount = lambda: count
+        monkeypatch.setitem(sys.modules, "cupy", cupy)
+        return cupy
+
+    return have
+
+
+@pytest.mark.parametrize(("device", "count"), [("cpu", 3), ("auto", 1)])
+def test_one_device_needs_no_threads(device, count, gpus):
+    gpus(count)
+    with open_executor(device=device) as executor:
         assert isinstance(executor, InThisProcess)
 
 
-def test_each_gpu_has_a_thread_of_its_own(monkeypatch):
-    mine = threading.local()
-    monkeypatch.setattr(arrays, "choose_device", lambda name: "cuda")
-    monkeypatch.setattr(arrays, "gpu_count", lambda: 3)
-    monkeypatch.setattr(arrays, "use_gpu", lambda number: setattr(mine, "gpu", number))
+def test_each_gpu_has_a_thread_of_its_own(gpus):
+    runtime = gpus(3).cuda.runtime
     together = threading.Barrier(3, timeout=30)  # passed only by three threads at a time
 
     def which():
         together.wait()
-        return mine.gpu
+        return runtime.getDevice()
 
     with open_executor() as executor:
         futures = [executor.submit(which) for _ in range(6)]

@@ -63,7 +63,7 @@ def _read_wide(self, x, mask, strip, across, transformed):
     first, last = strip
     down = last - first
     padded = self.pool.scratch("padded", (4 * down + 2, 4 * across + 2, self.channels_in), x.dtype)
-    winograd._copy_with_border(x, mask, 4 * first - 1, padded)
+    winograd._copy_with_border(x, mask, 4 * first - 1, padded, self.border)
     row, column, channel = padded.strides
     tiles = as_strided(padded, (6, 6, down, across, self.channels_in), (row, column, 4 * row, 4 * column, channel))
     gathered = self.pool.scratch("tiles", tiles.shape, x.dtype)

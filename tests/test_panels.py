@@ -21,6 +21,7 @@ from ministyle.objective import Objective
 from ministyle.panels import Panel, remake, render
 from ministyle.settings import Settings
 from ministyle.transfer import read_pictures
+from ministyle.weights import find_weights
 
 SETTINGS = Settings(image_size=32, iterations=2, init="noise", style_layers=("conv1_1", "conv2_1"), bounds=True)
 
@@ -125,6 +126,21 @@ def test_a_folder_says_nothing_of_when_and_how_it_was_made(three):
     with threadpoolctl.threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(3) as executor:
         render(three, "b", executor)
     assert files("a") == files("b")
+
+
+@pytest.mark.parametrize("convolution", ["winograd", "direct"])
+def test_not_a_bit_depends_on_the_number_of_blas_threads(convolution):
+    """A cluster's workers have one, a single machine as many as it has cores."""
+    settings = replace(SETTINGS, image_size=96, convolution=convolution, style_layers=("conv1_2", "conv3_1"))
+    sha256 = panels.sha256(find_weights())
+    made = []
+    for threads in (1, 2):
+        with threadpoolctl.threadpool_limits(threads, user_api="blas"):
+            picture, outcome = panels.make_panel(
+                settings, *read_pictures(settings, "photo.png", "painting.png"), None, sha256
+            )
+            made.append((picture.tobytes(), outcome["terms"]))
+    assert made[0] == made[1]
 
 
 def test_what_is_there_is_not_made_again(three, work):

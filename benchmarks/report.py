@@ -6,11 +6,10 @@ from pathlib import Path
 from statistics import median
 
 from ministyle import winograd
-from ministyle.network import BLOCKS, SEQUENCE
+from ministyle.network import BLOCKS, CHANNELS, SEQUENCE
 
 from .variants import STEPS
 
-CHANNELS = (64, 128, 256, 512, 512)
 LAST_LAYER = "conv5_1"
 TORCH = ("torch contiguous", "torch channels_last")
 

@@ -16,6 +16,8 @@ unchanged on a GPU through CuPy. Read the modules in this order; each uses only 
 | `network` | VGG-19 as a table of layers; forward to features, backward to pixels |
 | `losses` | the paper's equations 1 to 6, each with its gradient |
 | `objective` | equation 7: from pixels to the loss and its gradient |
+| `bands` | the same in less memory, band by band |
+| `memory` | how much memory a picture takes |
 | `features` | style as a vector, and distances between pictures |
 | `optimise` | L-BFGS-B |
 | `settings` | every default and where it comes from |

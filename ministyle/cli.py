@@ -149,7 +149,8 @@ def _report(result):
     """Print why the solver stopped and how the loss fell, the terms of each kind added up."""
     first, last = result.history[0], result.history[-1]
     print(result.message)
-    print(f"{last.iteration} iterations, {last.evaluations} evaluations, {last.seconds:.1f} s")
+    bands = f", in bands of {result.band_rows} rows" if result.band_rows else ""
+    print(f"{last.iteration} iterations, {last.evaluations} evaluations, {last.seconds:.1f} s{bands}")
     print(f"{'loss':17} {first.loss:10.4g} -> {last.loss:10.4g}")
     before, after = _by_kind(first.terms), _by_kind(last.terms)
     for kind in before:

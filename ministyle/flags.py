@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import math
+import re
 from pathlib import Path
 
 from . import __version__, arrays, features, figures, network, weights
@@ -247,6 +248,8 @@ def _add_setting(group, flag, setting, own_default):
         group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
     else:
         parse = {tuple: _names, str | tuple: _layer_weights}.get(setting.type, setting.type)
+        if setting.metadata["unit"] == "GB":
+            parse = _gigabytes
         choices = setting.metadata["choices"]
         metavar = None if choices else setting.name.split("_")[-1].upper()
         group.add_argument(flag, type=parse, choices=choices, metavar=metavar, **options)
@@ -324,3 +327,12 @@ def _ratios(text):
 def _seeds(text):
     """Parse whole numbers separated by commas."""
     return _numbers(text, int, "whole numbers")
+
+
+def _gigabytes(text):
+    """Parse an amount of memory, "2GB", "500MB" or "2", as a number of GB."""
+    number, unit = re.fullmatch(r"(.*?)\s*(GB|MB|)", text.strip(), re.IGNORECASE).groups()
+    try:
+        return float(number) / (1000 if unit.upper() == "MB" else 1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of memory such as 2GB or 500MB") from None

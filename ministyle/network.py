@@ -23,6 +23,7 @@ BLOCKS = (
     ("conv4_1", "conv4_2", "conv4_3", "conv4_4", "pool4"),
     ("conv5_1", "conv5_2", "conv5_3", "conv5_4"),
 )
+CHANNELS = (64, 128, 256, 512, 512)  # of each block's convolutions
 SEQUENCE = tuple(name for block in BLOCKS for name in block)
 LAYERS = tuple(name for name in SEQUENCE if name.startswith("conv"))
 

@@ -82,13 +82,9 @@ class Objective:
         self.style_targets = {}  # layer -> the painting's Gram matrix per position, A / M
         if content is not None:
             self.content_weights = {name: content_weight / len(content_layers) for name in content_layers}
-            self.content_targets = network.features(content, content_layers)
+            self.content_targets = self._activations(content, content_layers)
         if style is not None:
-            features = network.features(style, style_layers)
-            self.style_targets = {
-                name: self._gram_matrix_per_position(_without_margin(F, style_margin >> pools_before(name)))
-                for name, F in features.items()
-            }
+            self.style_targets = self._gram_matrices(style, style_layers, style_margin)
             shares = self._shares(style_layers, style_layer_weights)
             self.style_weights = {name: style_weight * share for name, share in shares.items()}
         self.terms = {}
@@ -105,28 +101,59 @@ class Objective:
         gradients = self._compare(features)
         del features  # from here on each gradient refers to the features it needs
         gradient = self.network.backward(tape, gradients)
+        return self._add_total_variation(pixels, gradient)
+
+    def _compare(self, features):
+        """Record all terms and return {layer: gradient with respect to its activations}."""
+        gradients = {}
+        for name, target in self.content_targets.items():
+            self._check_size(name, features[name], target)
+            self.terms[f"content {name}"], gradients[name] = self._compare_content(name, features[name], target)
+        matrices = {name: self._gram_matrix(features[name]) / positions(features[name]) for name in self.style_targets}
+        for name, dG in self._compare_styles(matrices).items():
+            F = features[name]
+            gradients[name] = StyleGradient(dG * (self.style_weights[name] / positions(F)), F, gradients.get(name))
+        return gradients
+
+    def _activations(self, picture, layers):
+        """Return a picture's activations: layer -> (H_l, W_l, N)."""
+        return self.network.features(picture, layers)
+
+    def _gram_matrices(self, picture, layers, margin=0):
+        """Return a picture's Gram matrices per position, without a margin: layer -> (N, N)."""
+        matrices = {}
+        for name, F in self._activations(picture, layers).items():
+            edge = margin >> pools_before(name)
+            inner = F[edge : F.shape[0] - edge, edge : F.shape[1] - edge]
+            matrices[name] = self._gram_matrix(inner) / positions(inner)
+        return matrices
+
+    def _gram_matrix(self, F):  # (H, W, N) -> (N, N)
+        """Return a Gram matrix, summed over strips of rows."""
+        return sum(self.network.over_rows(lambda rows: losses.gram_matrix(F[rows]), F))
+
+    def _compare_content(self, name, F, target):
+        """Return a layer's content term, and its gradient with respect to the activations F."""
+        weight = self.content_weights[name]
+        loss, gradient = losses.content_loss(F, target, self.convention)
+        gradient *= weight
+        return weight * float(loss), gradient
+
+    def _compare_styles(self, matrices):
+        """Record the style terms; return {layer: gradient of its loss with respect to its Gram matrix per position}."""
+        gradients = {}
+        for name, target in self.style_targets.items():
+            loss, gradients[name] = losses.style_loss(matrices[name], target, self.convention)
+            self.terms[f"style {name}"] = self.style_weights[name] * float(loss)
+        return gradients
+
+    def _add_total_variation(self, pixels, gradient):
+        """Return the loss, all terms added up, and the gradient, with total variation if there is any."""
         if self.tv_weight:
             value, tv_gradient = losses.total_variation_loss(pixels)
             self.terms["total variation"] = self.tv_weight * float(value)
             gradient = gradient + self.tv_weight * tv_gradient
         return sum(self.terms.values()), gradient
-
-    def _compare(self, features):
-        """Record each layer's terms and return {layer: gradient with respect to its activations}."""
-        gradients = {}
-        for name, target in self.content_targets.items():
-            self._check_size(name, features[name], target)
-            weight = self.content_weights[name]
-            loss, gradient = losses.content_loss(features[name], target, self.convention)
-            self.terms[f"content {name}"] = weight * float(loss)
-            gradient *= weight
-            gradients[name] = gradient
-        for name, target in self.style_targets.items():
-            F, weight = features[name], self.style_weights[name]
-            loss, gradient = losses.style_loss(self._gram_matrix_per_position(F), target, self.convention)
-            self.terms[f"style {name}"] = weight * float(loss)
-            gradients[name] = _StyleGradient(gradient * (weight / _positions(F)), F, gradients.get(name))
-        return gradients
 
     def _shares(self, style_layers, weights):
         """Return w_l of equation 5 for every style layer."""
@@ -141,10 +168,6 @@ class Objective:
             )
         return dict(zip(style_layers, weights, strict=True))
 
-    def _gram_matrix_per_position(self, F):  # (H, W, N) -> (N, N)
-        """Return G / M, summed over strips of rows."""
-        return sum(self.network.over_rows(lambda rows: losses.gram_matrix(F[rows]), F)) / _positions(F)
-
     @staticmethod
     def _check_size(name, features, target):
         if features.shape != target.shape:
@@ -154,7 +177,7 @@ class Objective:
             )
 
 
-class _StyleGradient:
+class StyleGradient:
     """A style term's gradient with respect to activations, computed a few rows at a time, when they are asked for.
 
     It is as large as the activations and needed only once.
@@ -171,9 +194,6 @@ class _StyleGradient:
         return gradient if self.content_gradient is None else gradient + self.content_gradient[rows]
 
 
-def _without_margin(F, margin):
-    return F[margin : F.shape[0] - margin, margin : F.shape[1] - margin]
-
-
-def _positions(F):
+def positions(F):
+    """Return the number of positions M of activations (H, W, N)."""
     return F.shape[0] * F.shape[1]

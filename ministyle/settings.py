@@ -21,7 +21,7 @@ from .objective import CONTENT_LAYERS, STYLE_LAYER_WEIGHTS, STYLE_LAYERS
 MAXIMUM_SIZE = 65500  # pixels: what a JPEG file can hold
 
 
-def _setting(default, help, source, choices=None, minimum=None, maximum=math.inf):
+def _setting(default, help, source, choices=None, minimum=None, maximum=math.inf, unit=None):
     """Declare a field of `Settings`.
 
     Parameters
@@ -31,10 +31,11 @@ def _setting(default, help, source, choices=None, minimum=None, maximum=math.inf
     source : str, where the default comes from
     choices : collection of str, optional, all that is allowed
     minimum, maximum : number, optional, the least and the most that are allowed
+    unit : str, optional, that may follow the number on the command line
     """
     choices = choices and tuple(choices)
-    metadata = {"help": help, "source": source, "choices": choices, "minimum": minimum, "maximum": maximum}
-    return field(default=default, metadata=metadata)
+    limits = {"minimum": minimum, "maximum": maximum, "unit": unit}
+    return field(default=default, metadata={"help": help, "source": source, "choices": choices, **limits})
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,13 @@ class Settings:
     ftol: float = _setting(0.0, "stop when the loss falls by less than this, relatively", "ours", minimum=0)
     gtol: float = _setting(0.0, "stop when no gradient exceeds this", "ours", minimum=0)
     weights: str = _setting(None, "weight file; by default the one that 'info' shows", "ours")
+    max_memory: float = _setting(
+        None,
+        "GB that the program may take; where that is too little at once, the picture is worked on in bands",
+        "ours",
+        minimum=0.1,
+        unit="GB",
+    )
     dtype: str = _setting("float32", "type the network computes in", "ours", DTYPES)
     convolution: str = _setting("auto", "the fast convolution, for the CPU, or the plain one", "ours", CONVOLUTIONS)
     threads: int = _setting(

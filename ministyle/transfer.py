@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .bands import BandedObjective
 from .errors import MinistyleError
 from .image import read_picture, resize, to_uint8
+from .memory import rows_within
 from .network import load_network
 from .objective import Objective
 from .optimise import BOUNDS, minimise
@@ -28,6 +30,7 @@ class Result:
     completed : bool, False if it was interrupted or the loss became infinite
     settings : Settings
     interrupted : bool, True if it was the user who stopped it
+    band_rows : int or None, the height of the bands in which the picture was worked on
     """
 
     image: np.ndarray
@@ -36,6 +39,7 @@ class Result:
     completed: bool
     settings: Settings
     interrupted: bool = False
+    band_rows: int | None = None
 
 
 def transfer(content, style, *, preset="default", on_step=None, **settings):
@@ -136,9 +140,13 @@ def make_picture(settings, content=None, style=None, *, size=None, tileable=Fals
         if tileable:
             size = tuple(max(1, round(side / TILE)) * TILE for side in size)
     start = starting_picture(settings, content, style, size)
+    rows = None
+    if settings.max_memory is not None:
+        halves = {"content": content is not None, "style": style is not None}
+        rows = rows_within(settings.max_memory * 1e9, *size, settings, **halves)
     margin = 0
     if tileable:
-        _check_tileable(settings, size)
+        _check_tileable(settings, size, rows)
         # The painting itself has edges. With the network's periodic border its left edge would meet its right one, and
         # that straight seam become part of the style; so would the edge to a border of zeros. So it is continued by its
         # mirror image, as far as the network sees.
@@ -154,8 +162,9 @@ def make_picture(settings, content=None, style=None, *, size=None, tileable=Fals
         threads=settings.threads,
         border="periodic" if tileable else "zero",
     )
-    objective = Objective(
+    objective = _make_objective(
         network,
+        rows,
         content=content,
         style=style,
         style_margin=margin,
@@ -178,12 +187,29 @@ def make_picture(settings, content=None, style=None, *, size=None, tileable=Fals
         on_step=on_step,
     )
     return Result(
-        to_uint8(outcome.pixels), outcome.history, outcome.message, outcome.completed, settings, outcome.interrupted
+        to_uint8(outcome.pixels),
+        outcome.history,
+        outcome.message,
+        outcome.completed,
+        settings,
+        outcome.interrupted,
+        rows,
     )
 
 
-def _check_tileable(settings, size):
+def _make_objective(network, rows, **options):
+    """Compose the objective, in bands of so many rows or at once."""
+    if rows is None:
+        return Objective(network, **options)
+    return BandedObjective(network, rows=rows, **options)
+
+
+def _check_tileable(settings, size, rows):
     """Refuse what would leave a seam."""
+    if rows is not None:
+        raise MinistyleError(
+            f"a tileable picture cannot be made in bands: max_memory (={settings.max_memory}) is too low"
+        )
     if any(side % TILE for side in size):
         raise MinistyleError(
             f"a tileable picture's sides must be multiples of {TILE}: {size[1]} x {size[0]} does not do"

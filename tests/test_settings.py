@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +70,13 @@ def test_a_whole_number_is_an_integer_and_nothing_else(name, value):
     assert name in refusal and repr(value) in refusal
 
 
-@pytest.mark.parametrize("name", NUMBERS)
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, True, "1", None])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *product(NUMBERS, [math.nan, math.inf, -math.inf, True, "1"]),
+        *((name, None) for name in NUMBERS if getattr(Settings(), name) is not None),
+    ],
+)
 def test_a_number_is_finite_and_no_other_type(name, value):
     refusal = sentence(Settings, **{name: value})
     assert name in refusal and str(value) in refusal

@@ -1,5 +1,7 @@
 """The whole story on small pictures."""
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -183,6 +185,18 @@ def test_a_tileable_texture_has_no_edge_that_its_making_knows_of(painting, rando
     expected = np.roll(make(0, tileable=True), (-16, 16), axis=(0, 1))
     assert np.abs(make(16, tileable=True) - expected).max() <= 1  # rounding to whole levels
     assert np.abs(make(16) - np.roll(make(0), (-16, 16), axis=(0, 1))).max() > 1  # otherwise edges do matter
+
+
+def test_with_little_memory_the_same_picture_is_made_in_bands(random, monkeypatch):
+    photo, painting = random.uniform(0, 255, (2, 150, 64, 3))
+    settings = {"image_size": 150, "iterations": 3, "dtype": "float64"}
+    at_once = ministyle.transfer(photo, painting, **settings)
+    monkeypatch.setattr(sys.modules["ministyle.transfer"], "rows_within", lambda *_, **__: 64)
+    in_bands = ministyle.transfer(photo, painting, max_memory=1.0, **settings)
+    assert (at_once.band_rows, in_bands.band_rows) == (None, 64)
+    assert np.abs(at_once.image.astype(int) - in_bands.image).max() <= 1
+    with pytest.raises(MinistyleError, match="cannot be made in bands"):
+        ministyle.reconstruct_style(painting, ["conv1_1"], image_size=64, tileable=True, max_memory=1.0)
 
 
 def test_a_tileable_texture_has_sides_of_whole_tiles(painting):

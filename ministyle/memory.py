@@ -1,0 +1,97 @@
+"""How much memory a picture takes, and how high bands may be to stay within a limit.
+
+What an evaluation keeps is counted from the table of layers, see docs/performance.md; the rest was measured.
+"""
+
+from .bands import STEP, reach
+from .errors import MinistyleError
+from .network import BLOCKS, CHANNELS, SEQUENCE, layer_name
+
+PROGRAM = 450e6  # bytes, whatever the size: interpreter, libraries, weights, transformed kernels
+SLACK = 1.1  # of what is counted: gaps between arrays
+PICTURES = 520  # bytes a pixel: the pictures themselves, losses' temporary arrays, copies around the solver
+FLOAT64 = 8
+
+
+def evaluation_bytes(content_layers, style_layers, itemsize=4):
+    """Return how many bytes a pixel an evaluation keeps at most, content's targets included.
+
+    Parameters
+    ----------
+    content_layers, style_layers : names of layers, either of which may be empty
+    itemsize : bytes of a number, 4 or 8
+    """
+    content, style = ([layer_name(name) for name in names] for names in (content_layers, style_layers))
+    used = SEQUENCE[: max(SEQUENCE.index(name) for name in (*content, *style)) + 1]
+    activations = {name: _numbers(name) * itemsize for name in used}
+    masks = {name: 0 if name.startswith("pool") else _numbers(name) for name in used}  # one byte each
+    targets = sum(activations[name] for name in content)
+    before = {name: previous for previous, name in zip(("picture", *used), used, strict=False)}
+    activations["picture"] = 3 * itemsize
+    tapped = {*content, *style}
+    kept = largest = 0
+    for name in used:  # forward: what comes in, what comes out, and what is kept until the way back
+        incoming = 0 if before[name] in tapped else activations[before[name]]
+        largest = max(largest, kept + incoming + activations[name] + masks[name])
+        kept += masks[name] + (activations[name] if name in tapped else 0)
+    for name in reversed(used):  # backward: the gradients that come in and go out
+        kept -= activations[name] if name in tapped else 0
+        largest = max(largest, kept + activations[name] + activations[before[name]])
+        kept -= masks[name]
+    return targets + largest
+
+
+def _numbers(name):
+    """Return how many numbers a pixel a layer has."""
+    block = next(number for number, names in enumerate(BLOCKS) if name in names)
+    halvings = block + name.startswith("pool")
+    return CHANNELS[block] / 4**halvings
+
+
+def run_bytes(height, width, settings, *, content=True, style=True, rows=None):
+    """Return about how many bytes a run takes at its peak.
+
+    Parameters
+    ----------
+    height, width : int, of the picture
+    settings : Settings
+    content, style : bool, whether there is such a picture
+    rows : int, optional, the height of bands
+    """
+    layers = _layers(settings, content, style)
+    itemsize = 4 if settings.dtype == "float32" else 8
+    solver = (2 * settings.history_size + 5) * 3 * FLOAT64  # vectors, a number each for red, green and blue
+    whole = height * width * (solver + PICTURES)
+    each = evaluation_bytes(*layers, itemsize) * SLACK
+    if rows is None:
+        return PROGRAM + whole + height * width * each
+    targets = sum(_numbers(name) for name in layers[0]) * itemsize
+    window = min(height, rows + 2 * reach([*layers[0], *layers[1]]))
+    return PROGRAM + whole + height * width * targets + window * width * each
+
+
+def rows_within(limit, height, width, settings, *, content=True, style=True):
+    """Return how high bands may be for a run to stay within `limit` bytes, or None where it does so without bands.
+
+    Raises
+    ------
+    MinistyleError
+        It cannot; the sentence says how much would be enough.
+    """
+    options = {"content": content, "style": style}
+    if run_bytes(height, width, settings, **options) <= limit:
+        return None
+    fitting = [
+        rows for rows in range(STEP, height, STEP) if run_bytes(height, width, settings, **options, rows=rows) <= limit
+    ]
+    if not fitting:
+        least = run_bytes(height, width, settings, **options, rows=STEP)
+        raise MinistyleError(
+            f"max_memory (={limit / 1e9:g} GB) is too little for {width} x {height} pixels: even in bands it takes "
+            f"{least / 1e9:.1f} GB; a smaller --history-size takes less"
+        )
+    return fitting[-1]
+
+
+def _layers(settings, content, style):
+    return settings.content_layers if content else (), settings.style_layers if style else ()

@@ -22,6 +22,7 @@ unchanged on a GPU through CuPy. Read the modules in this order; each uses only 
 | `optimise` | L-BFGS-B |
 | `settings` | every default and where it comes from |
 | `transfer` | the whole story in one function; reconstructions likewise |
+| `estimate` | how long a picture will take, and how much memory |
 | `gradcheck` | are the gradients right? |
 | `executors` | where pictures are made: here, on several GPUs, on a cluster |
 | `panels` | the pictures of an experiment, with records from which each can be made again |

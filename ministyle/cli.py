@@ -15,11 +15,12 @@ from pathlib import Path
 
 from . import __version__, arrays, features, figures, gradcheck, image, network, panels, sheet, stimuli, weights
 from .errors import MinistyleError
+from .estimate import estimate, memory_warning
 from .executors import InThisProcess, open_executor
 from .flags import make_parser
 from .objective import CONTENT_LAYERS, STYLE_LAYERS
 from .settings import Settings
-from .transfer import read_pictures, reconstruct_content, reconstruct_style, transfer
+from .transfer import picture_size, read_pictures, reconstruct_content, reconstruct_style, transfer
 
 DEMO_PICTURES = "docs/examples/chelsea.png", "docs/examples/painting.jpg"
 GRADIENT_WIDTH = 52  # of the column with the gradients' names
@@ -58,7 +59,11 @@ def run_transfer(options):
     """Repaint a photograph: the commands `transfer` and `demo`."""
     inputs = options.content, options.style
     name = f"{Path(options.content).stem}-{Path(options.style).stem}"
-    _, status = _make_one(options, inputs, name, lambda **settings: transfer(*inputs, **settings))
+
+    def make(**settings):
+        return transfer(*inputs, **settings)
+
+    _, status = _make_one(options, name, make, content=options.content, style=options.style)
     return status
 
 
@@ -75,54 +80,72 @@ def run_content(options):
     def make(content_layers=CONTENT_LAYERS, **settings):
         return reconstruct_content(options.image, content_layers, **settings)
 
-    result, status = _make_one(options, (options.image,), f"{Path(options.image).stem}-content", make)
-    original, _ = read_pictures(result.settings, content=options.image)
-    print(f"PSNR against the original: {image.psnr(result.image, original):.1f} dB")
+    result, status = _make_one(options, f"{Path(options.image).stem}-content", make, content=options.image)
+    if result is not None:
+        original, _ = read_pictures(result.settings, content=options.image)
+        print(f"PSNR against the original: {image.psnr(result.image, original):.1f} dB")
     return status
 
 
 def run_texture(options):
     """Reconstruct a style from Gram matrices."""
+    shape = {"size": options.output_size, "tileable": options.tileable}
 
     def make(style_layers=STYLE_LAYERS, **settings):
-        return reconstruct_style(
-            options.image, style_layers, size=options.output_size, tileable=options.tileable, **settings
-        )
+        return reconstruct_style(options.image, style_layers, **shape, **settings)
 
-    _, status = _make_one(options, (options.image,), f"{Path(options.image).stem}-texture", make)
+    _, status = _make_one(options, f"{Path(options.image).stem}-texture", make, style=options.image, **shape)
     return status
 
 
-def _make_one(options, inputs, name, make):
-    """Make one picture, write and report it.
+def _make_one(options, name, make, *, content=None, style=None, size=None, tileable=False):
+    """Say what it will take to make a picture; unless no more is asked for, make it, write and report it.
 
     Parameters
     ----------
     options : the command's flags
-    inputs : paths of the pictures it is made from
     name : str, the output's name, without ending, where none is given
     make : function of preset, on_step and settings that returns a Result
+    content, style : paths of the pictures it is made from
+    size, tileable : see `transfer.make_picture`
 
     Returns
     -------
-    Result, exit status
+    Result or None, exit status
     """
     changes = _changes(options)
     settings = Settings.from_preset(options.preset, **changes)
     output = options.output or Path(f"{name}.png")
-    image.check_output(output, options.overwrite)
-    for picture in (*inputs, settings.init):
+    if not options.estimate:
+        image.check_output(output, options.overwrite)
+    pictures = read_pictures(settings, content, style)
+    _warn_of_memory(settings, picture_size(*pictures, size, tileable), *pictures)
+    if options.estimate:
+        print(estimate(settings, *pictures, size=size, tileable=tileable))
+        return None, 0
+    for picture in filter(None, (content, style, settings.init)):
         if output.exists() and Path(picture).exists() and output.samefile(picture):
             raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
     if options.verbose:
         print(f"weights: {weights.find_weights(settings.weights)}")
     with _Progress(settings.iterations, output, options) as progress:
+        if not progress.bar.disable:
+            progress.bar.write(str(estimate(settings, *pictures, size=size, tileable=tileable)))
         result = make(preset=options.preset, on_step=progress.update, **changes)
     written = _write_result(output, result.image, options.overwrite)
     _report(result)
     height, width, _ = result.image.shape
     print(f"picture: {written} ({width} x {height})")
     return result, 0 if result.completed else 1
+
+
+def _warn_of_memory(settings, size, content, style):
+    """Say where there is not enough memory, and what can be done."""
+    import psutil
+
+    warning = memory_warning(settings, size, content is not None, style is not None, psutil.virtual_memory().available)
+    if warning:
+        print(f"ministyle: {warning}", file=sys.stderr)
 
 
 def _changes(options):
@@ -428,7 +451,7 @@ def run_info(options):
     """Print what a report of a problem should contain."""
     print(f"ministyle     {__version__}")
     print(f"Python        {platform.python_version()} on {platform.system()} {platform.machine()}")
-    for package in ("numpy", "scipy", "pillow", "h5py", "threadpoolctl", "tqdm", "platformdirs"):
+    for package in ("numpy", "scipy", "pillow", "h5py", "threadpoolctl", "tqdm", "platformdirs", "psutil"):
         print(f"{package:13} {importlib.metadata.version(package)}")
     for blas in arrays.blas_libraries():
         details = f"{blas['version']}, {blas.get('architecture')} kernels, {blas['num_threads']} threads"

@@ -207,6 +207,7 @@ def _add_run_flags(command, output, *, own_output=None, preset="default", leave_
         "--print-every", type=_count, metavar="N", help="print the terms of the loss each N iterations"
     )
     command.add_argument("--save-every", type=_count, metavar="N", help="save the picture each N iterations, numbered")
+    command.add_argument("--estimate", action="store_true", help="only say how long it will take, and how much memory")
     command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
     command.add_argument("-v", "--verbose", action="store_true", help="say which weights are used")
     _add_settings(command, preset, leave_out, flags, **defaults)

@@ -135,11 +135,51 @@ def make_picture(settings, content=None, style=None, *, size=None, tileable=Fals
     MinistyleError
         A layer cannot be had from these weights or this size, or the size does not make a tileable picture.
     """
-    if size is None:
-        size = (style if content is None else content).shape[:2]
-        if tileable:
-            size = tuple(max(1, round(side / TILE)) * TILE for side in size)
+    size = picture_size(content, style, size, tileable)
     start = starting_picture(settings, content, style, size)
+    objective, rows = compose_objective(settings, content, style, size, tileable)
+    outcome = minimise(
+        objective,
+        start,
+        iterations=settings.iterations,
+        bounds=BOUNDS if settings.bounds else None,
+        history_size=settings.history_size,
+        ftol=settings.ftol,
+        gtol=settings.gtol,
+        on_step=on_step,
+    )
+    return Result(
+        to_uint8(outcome.pixels),
+        outcome.history,
+        outcome.message,
+        outcome.completed,
+        settings,
+        outcome.interrupted,
+        rows,
+    )
+
+
+def picture_size(content, style, size=None, tileable=False):
+    """Return (height, width) of the picture to be made; for the parameters see `make_picture`."""
+    if size is not None:
+        return size
+    size = (style if content is None else content).shape[:2]
+    return tuple(max(1, round(side / TILE)) * TILE for side in size) if tileable else size
+
+
+def compose_objective(settings, content, style, size, tileable=False):
+    """Load the network and compose the objective for a picture of this size.
+
+    Parameters
+    ----------
+    settings, content, style, tileable : see `make_picture`
+    size : (height, width)
+
+    Returns
+    -------
+    objective : Objective or BandedObjective
+    rows : int or None, the height of the bands
+    """
     rows = None
     if settings.max_memory is not None:
         halves = {"content": content is not None, "style": style is not None}
@@ -162,46 +202,21 @@ def make_picture(settings, content=None, style=None, *, size=None, tileable=Fals
         threads=settings.threads,
         border="periodic" if tileable else "zero",
     )
-    objective = _make_objective(
-        network,
-        rows,
-        content=content,
-        style=style,
-        style_margin=margin,
-        convention=settings.convention,
-        content_weight=settings.content_weight,
-        style_weight=settings.style_weight,
-        content_layers=settings.content_layers,
-        style_layers=settings.style_layers,
-        style_layer_weights=settings.style_layer_weights,
-        tv_weight=settings.tv_weight,
-    )
-    outcome = minimise(
-        objective,
-        start,
-        iterations=settings.iterations,
-        bounds=BOUNDS if settings.bounds else None,
-        history_size=settings.history_size,
-        ftol=settings.ftol,
-        gtol=settings.gtol,
-        on_step=on_step,
-    )
-    return Result(
-        to_uint8(outcome.pixels),
-        outcome.history,
-        outcome.message,
-        outcome.completed,
-        settings,
-        outcome.interrupted,
-        rows,
-    )
-
-
-def _make_objective(network, rows, **options):
-    """Compose the objective, in bands of so many rows or at once."""
+    options = {
+        "content": content,
+        "style": style,
+        "style_margin": margin,
+        "convention": settings.convention,
+        "content_weight": settings.content_weight,
+        "style_weight": settings.style_weight,
+        "content_layers": settings.content_layers,
+        "style_layers": settings.style_layers,
+        "style_layer_weights": settings.style_layer_weights,
+        "tv_weight": settings.tv_weight,
+    }
     if rows is None:
-        return Objective(network, **options)
-    return BandedObjective(network, rows=rows, **options)
+        return Objective(network, **options), None
+    return BandedObjective(network, rows=rows, **options), rows
 
 
 def _check_tileable(settings, size, rows):

@@ -146,9 +146,10 @@ class Convolution:
 
         Who asks for conv1_1 does not wait for conv5_1's kernel.
         """
-        if (make, outputs) not in self._made:
-            self._made[make, outputs] = make(outputs)
-        return self._made[make, outputs]
+        key = make.__name__, outputs  # the method itself would refer back to self, and memory be freed late
+        if key not in self._made:
+            self._made[key] = make(outputs)
+        return self._made[key]
 
     def _make_forward(self, outputs):
         if self.channels_in <= FEW_CHANNELS:

@@ -5,16 +5,19 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import PIL
+import psutil
 import pytest
 import scipy
 import threadpoolctl
@@ -279,6 +282,38 @@ def test_where_nobody_looks_there_is_no_progress_line(requests, run):
     assert err == ""
 
 
+def test_before_the_work_begins_a_terminal_is_told_how_long_it_takes(requests, run, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    _, out, _ = run(*TRANSFER)
+    assert out.startswith("32 x 24 pixels: about ")
+    _, out, _ = run(*TRANSFER, "--overwrite", "--quiet")
+    assert "about" not in out
+
+
+@pytest.mark.parametrize(
+    ("command", "size"),
+    [
+        (TRANSFER, "32 x 24"),
+        (("demo", "--image-size", "32"), "32 x 21"),
+        (("content", "photo.png", *SMALL), "32 x 24"),
+        (("texture", "photo.png", *SMALL, "--output-size", "64x48"), "64 x 48"),
+    ],
+)
+def test_an_estimate_can_be_had_alone(command, size, no_work, folder, run):
+    before = contents(folder)
+    status, out, err = run(*command, "--estimate")
+    assert (status, err) == (0, "")
+    assert re.fullmatch(rf"{size} pixels: about \d+ s and \d\.\d GB", out.splitlines()[-1])
+    assert contents(folder) == before
+
+
+def test_too_little_memory_is_said_before_the_work_begins(requests, run, monkeypatch):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1e8))
+    status, _, err = run(*TRANSFER)
+    assert status == 0 and len(requests) == 1
+    assert err.startswith("ministyle: 32 x 24 pixels take about 0.5 GB, and 0.1 GB are free") and err.count("\n") == 1
+
+
 def test_verbose_names_the_weights(requests, run):
     assert f"weights: {SHIPPED}" in run(*TRANSFER, "-v")[1]
     assert "weights:" not in run(*TRANSFER, "--overwrite")[1]
@@ -452,7 +487,7 @@ FLAGS = [
     ("gtol", "0.25", 0.25),
     ("weights", str(SHIPPED), str(SHIPPED)),
     ("max_memory", "2GB", 2.0),
-    ("max_memory", "500 mb", 0.5),
+    ("max_memory", "1500 mb", 1.5),
     ("max_memory", "1.5", 1.5),
     ("dtype", "float64", "float64"),
     ("device", "cpu", "cpu"),

@@ -1,6 +1,8 @@
 """The fast convolution against the plain one, which test_layers.py holds against SciPy."""
 
+import gc
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -99,6 +101,21 @@ def test_scratch_memory_of_one_layer_does_not_leak_into_the_next(random):
     winograd.Convolution(kernel, bias, pool).forward(np.full((40, 40, 16), np.nan, "float32"))
     used, _ = winograd.Convolution(kernel, bias, pool).forward(x)
     np.testing.assert_array_equal(used, fresh)
+
+
+def test_memory_is_free_as_soon_as_nobody_uses_it(random):
+    """Without waiting for the garbage collector: at 512 pixels it would hold hundreds of MB."""
+    x, kernel, bias, dy = sample(random, 40, 40, 16, 16, "float32")
+    convolution = winograd.Convolution(kernel, bias, ThreadPool(2))
+    _, positive = convolution.forward(x)
+    convolution.backward(dy, positive)
+    gone = [weakref.ref(convolution), weakref.ref(convolution.pool)]
+    gc.disable()
+    try:
+        del convolution, positive
+        assert [reference() for reference in gone] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_arguments_are_left_alone(random, pool):

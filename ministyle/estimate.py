@@ -1,0 +1,125 @@
+"""How long a picture will take, and how much memory: said before the work begins."""
+
+import statistics
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .bands import cut_into_bands, reach
+from .errors import MinistyleError
+from .image import resize, size_to_fit
+from .memory import rows_within, run_bytes
+from .transfer import compose_objective, picture_size
+
+SAMPLE = 256  # pixels, the longest side of the picture on which evaluations are timed
+REPETITIONS = 3
+EVALUATIONS = 1.05  # for each iteration: now and then the line search takes two
+FIRST_EVALUATIONS = 4  # that of the start, and those with which the solver finds its first step
+SOLVER = 1.4e-8  # seconds that SciPy's solver takes for each pixel, iteration and pair of vectors it remembers
+START_UP = 1.0  # seconds, network and solver included
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take.
+
+    Attributes
+    ----------
+    seconds : float
+    bytes : float, at the peak
+    size : (height, width) of the picture
+    band_rows : int or None, the height of the bands in which it is worked on
+    """
+
+    seconds: float
+    bytes: float
+    size: tuple
+    band_rows: int | None
+
+    def __str__(self):
+        """Return it as a user reads it."""
+        bands = f", in bands of {self.band_rows} rows" if self.band_rows else ""
+        cost = f"about {_duration(self.seconds)} and {self.bytes / 1e9:.1f} GB"
+        return f"{self.size[1]} x {self.size[0]} pixels: {cost}{bands}"
+
+
+def estimate(settings, content=None, style=None, *, size=None, tileable=False):
+    """Time some evaluations on a small picture, and work out what the whole run will take.
+
+    Parameters
+    ----------
+    settings, content, style, size, tileable : see `transfer.make_picture`
+
+    Returns
+    -------
+    Estimate
+    """
+    size = picture_size(content, style, size, tileable)
+    memory, rows = run_memory(settings, size, content is not None, style is not None)
+    evaluation = _seconds_per_pixel(settings, content, style, size) * size[0] * size[1]
+    if rows is not None:
+        layers = [*(settings.content_layers if content is not None else ())]
+        layers += settings.style_layers if style is not None else ()
+        bands = cut_into_bands(size[0], rows, reach(layers))
+        # Forward takes about as long as backward, and is done twice.
+        evaluation *= 1.5 * sum(band.bottom - band.top for band in bands) / size[0]
+    solver = SOLVER * settings.history_size * size[0] * size[1]
+    evaluations = EVALUATIONS * settings.iterations + FIRST_EVALUATIONS
+    return Estimate(START_UP + evaluations * evaluation + settings.iterations * solver, memory, size, rows)
+
+
+def run_memory(settings, size, content, style):
+    """Return the bytes that a run takes, and the height of its bands or None; `content` and `style` are bool."""
+    rows = None
+    if settings.max_memory is not None:
+        rows = rows_within(settings.max_memory * 1e9, *size, settings, content=content, style=style)
+    return run_bytes(*size, settings, content=content, style=style, rows=rows), rows
+
+
+def memory_warning(settings, size, content, style, available):
+    """Return a sentence about a run that will not fit into the memory available (bytes), or None where it will.
+
+    It names the largest picture that does, and the banded way.
+    """
+    memory, rows = run_memory(settings, size, content, style)
+    if memory <= available:
+        return None
+    side = max(size) if settings.side == "longest" else min(size)
+
+    def fits(image_size):
+        scaled = size_to_fit(size, image_size, settings.side)
+        return run_bytes(*scaled, settings, content=content, style=style) <= available
+
+    largest = next((image_size for image_size in range(side // 16 * 16, 15, -16) if fits(image_size)), None)
+    ways = [f"--image-size {largest} would fit"] if largest else []
+    try:
+        if rows is None:
+            rows_within(available, *size, settings, content=content, style=style)
+            ways.append(f"--max-memory {available / 1e9:.1f}GB works in bands")
+    except MinistyleError:
+        pass
+    wanted = f"{size[1]} x {size[0]} pixels take about {memory / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free"
+    return "; ".join([wanted, *ways])
+
+
+def _seconds_per_pixel(settings, content, style, size):
+    """Time evaluations on a picture of the same proportions, no side of which is longer than `SAMPLE`."""
+    small = size if max(size) <= SAMPLE else size_to_fit(size, SAMPLE)
+    content, style = (None if picture is None else resize(picture, *small) for picture in (content, style))
+    objective, _ = compose_objective(replace(settings, max_memory=None), content, style, small)
+    pixels = objective.network.to_device(np.full((*small, 3), 127.5, np.float32))
+    seconds = []
+    for _ in range(1 + REPETITIONS):
+        began = time.perf_counter()
+        objective(pixels)
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds[1:]) / (small[0] * small[1])  # the first one prepares things
+
+
+def _duration(seconds):
+    """Return a duration in units that suit it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -140,8 +140,11 @@ def _make_one(options, name, make, *, content=None, style=None, size=None, tilea
 
 
 def _warn_of_memory(settings, size, content, style):
-    """Say where there is not enough memory, and what can be done."""
+    """Say where this machine has not enough memory, and what can be done; a GPU has memory of its own."""
     import psutil
+
+    if arrays.choose_device(settings.device) != "cpu":
+        return
 
     warning = memory_warning(settings, size, content is not None, style is not None, psutil.virtual_memory().available)
     if warning:

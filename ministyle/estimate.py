@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .arrays import to_host
 from .bands import cut_into_bands, reach
 from .errors import MinistyleError
 from .image import resize, size_to_fit
-from .memory import rows_within, run_bytes
+from .memory import rows_within, run_bytes, used_layers
 from .transfer import compose_objective, picture_size
 
 SAMPLE = 256  # pixels, the longest side of the picture on which evaluations are timed
@@ -59,9 +60,8 @@ def estimate(settings, content=None, style=None, *, size=None, tileable=False):
     memory, rows = run_memory(settings, size, content is not None, style is not None)
     evaluation = _seconds_per_pixel(settings, content, style, size) * size[0] * size[1]
     if rows is not None:
-        layers = [*(settings.content_layers if content is not None else ())]
-        layers += settings.style_layers if style is not None else ()
-        bands = cut_into_bands(size[0], rows, reach(layers))
+        content_layers, style_layers = used_layers(settings, content is not None, style is not None)
+        bands = cut_into_bands(size[0], rows, reach([*content_layers, *style_layers]))
         # Forward takes about as long as backward, and is done twice.
         evaluation *= 1.5 * sum(band.bottom - band.top for band in bands) / size[0]
     solver = SOLVER * settings.history_size * size[0] * size[1]
@@ -112,7 +112,8 @@ def _seconds_per_pixel(settings, content, style, size):
     seconds = []
     for _ in range(1 + REPETITIONS):
         began = time.perf_counter()
-        objective(pixels)
+        _, gradient = objective(pixels)
+        to_host(gradient)  # a GPU is done when its result is here
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds[1:]) / (small[0] * small[1])  # the first one prepares things
 

@@ -1,6 +1,7 @@
 """How much memory a picture takes, and how high bands may be to stay within a limit.
 
-What an evaluation keeps is counted from the table of layers, see docs/performance.md; the rest was measured.
+What an evaluation keeps is counted from the table of layers, see docs/performance.md; the rest was measured, on a CPU
+with the fast convolution.
 """
 
 from .bands import STEP, reach
@@ -58,7 +59,7 @@ def run_bytes(height, width, settings, *, content=True, style=True, rows=None):
     content, style : bool, whether there is such a picture
     rows : int, optional, the height of bands
     """
-    layers = _layers(settings, content, style)
+    layers = used_layers(settings, content, style)
     itemsize = 4 if settings.dtype == "float32" else 8
     solver = (2 * settings.history_size + 5) * 3 * FLOAT64  # vectors, a number each for red, green and blue
     whole = height * width * (solver + PICTURES)
@@ -93,5 +94,6 @@ def rows_within(limit, height, width, settings, *, content=True, style=True):
     return fitting[-1]
 
 
-def _layers(settings, content, style):
+def used_layers(settings, content, style):
+    """Return the content layers and the style layers that a run looks at; `content` and `style` are bool."""
     return settings.content_layers if content else (), settings.style_layers if style else ()

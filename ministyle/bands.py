@@ -125,8 +125,7 @@ class BandedObjective(Objective):
         gradient = None
         if name in self.content_targets:
             target = self.content_targets[name]
-            if target.shape[:2] != (height, width):
-                self._check_size(name, F, target)  # says so
+            self._check_size(name, (height, width, F.shape[2]), target.shape)
             loss, gradient = self._compare_content(name, own, target[band.in_picture(name)])
             if self.convention == "mean":  # over all of the picture's activations, not only the band's
                 share = own.size / target.size

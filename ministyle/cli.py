@@ -145,7 +145,6 @@ def _warn_of_memory(settings, size, content, style):
 
     if arrays.choose_device(settings.device) != "cpu":
         return
-
     warning = memory_warning(settings, size, content is not None, style is not None, psutil.virtual_memory().available)
     if warning:
         print(f"ministyle: {warning}", file=sys.stderr)
@@ -278,7 +277,7 @@ def run_figure_3(options):
 
 
 def _run_figure(options, figure):
-    folder = options.output or Path(figure.name)
+    folder = options.output
     return _run_experiment(options, figure.panels, folder, lambda records: [figures.draw(figure, folder, records)])
 
 

@@ -10,7 +10,7 @@ from .arrays import to_host
 from .bands import cut_into_bands, reach
 from .errors import MinistyleError
 from .image import resize, size_to_fit
-from .memory import rows_within, run_bytes, used_layers
+from .memory import band_rows, rows_within, run_bytes, used_layers
 from .transfer import compose_objective, picture_size
 
 SAMPLE = 256  # pixels, the longest side of the picture on which evaluations are timed
@@ -71,9 +71,7 @@ def estimate(settings, content=None, style=None, *, size=None, tileable=False):
 
 def run_memory(settings, size, content, style):
     """Return the bytes that a run takes, and the height of its bands or None; `content` and `style` are bool."""
-    rows = None
-    if settings.max_memory is not None:
-        rows = rows_within(settings.max_memory * 1e9, *size, settings, content=content, style=style)
+    rows = band_rows(settings, size, content=content, style=style)
     return run_bytes(*size, settings, content=content, style=style, rows=rows), rows
 
 

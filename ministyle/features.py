@@ -12,7 +12,7 @@ from . import losses
 from .arrays import to_host
 from .image import read_picture, resize
 from .network import layer_name, load_network
-from .objective import CONTENT_LAYERS, STYLE_LAYERS
+from .objective import CONTENT_LAYERS, STYLE_LAYERS, positions
 
 COMPARED_LAYERS = tuple(sorted({*CONTENT_LAYERS, *STYLE_LAYERS}))
 
@@ -121,4 +121,4 @@ def compare(picture, reference, layers=COMPARED_LAYERS, *, image_size=None, netw
 
 def _gram_matrix(F):  # (H, W, N) -> (N, N)
     """Return the Gram matrix per position, on the host."""
-    return to_host(losses.gram_matrix(F) / (F.shape[0] * F.shape[1]))
+    return to_host(losses.gram_matrix(F) / positions(F))

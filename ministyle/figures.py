@@ -135,8 +135,7 @@ def figure_2(photo, paintings, *, settings, ratios=(RATIO,), originals=True, col
 
 
 def _caption_2(panel, record):
-    ratio = rf"$\alpha/\beta$ = {power_of_ten(panel.factors['ratio'])}"
-    return f"{literal(panel.factors['style'])}: {ratio}\n{_losses(record)}"
+    return f"{literal(panel.factors['style'])}: {ratio_label(panel.factors['ratio'])}\n{_losses(record)}"
 
 
 def figure_3(photo, painting, *, settings, ratios=RATIOS):
@@ -165,17 +164,22 @@ def figure_3(photo, painting, *, settings, ratios=RATIOS):
         "Growing sets of style layers (down) by the ratio of content to style (across)",
         tuple(rows),
         tuple(layers[0] if len(layers) == 1 else f"{layers[0]}\nto {layers[-1]}" for layers in nested(STYLE_LAYERS)),
-        tuple(_ratio_label(ratio, ratios) for ratio in ratios),
+        tuple(_column_label(ratio, ratios) for ratio in ratios),
         lambda panel, record: _losses(record),
     )
 
 
-def _ratio_label(ratio, ratios):
+def _column_label(ratio, ratios):
     """Label a column with the ratio really used, and with the paper's, where one corresponds to it."""
-    label = rf"$\alpha/\beta$ = {power_of_ten(ratio)}"
+    label = ratio_label(ratio)
     if tuple(ratios) == RATIOS:
         label += f"\n(the paper's caption: {power_of_ten(CAPTION_RATIOS[RATIOS.index(ratio)])})"
     return label
+
+
+def ratio_label(ratio):
+    """Return how a ratio of content and style weight is written below or above panels."""
+    return rf"$\alpha/\beta$ = {power_of_ten(ratio)}"
 
 
 def nested(layers):

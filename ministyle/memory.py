@@ -71,6 +71,20 @@ def run_bytes(height, width, settings, *, content=True, style=True, rows=None):
     return PROGRAM + whole + height * width * targets + window * width * each
 
 
+def band_rows(settings, size, *, content=True, style=True):
+    """Return how high a run's bands are, None where it takes none; for the rest see `rows_within`.
+
+    Parameters
+    ----------
+    settings : Settings, of which `max_memory` is the limit, if there is one
+    size : (height, width)
+    content, style : bool
+    """
+    if settings.max_memory is None:
+        return None
+    return rows_within(settings.max_memory * 1e9, *size, settings, content=content, style=style)
+
+
 def rows_within(limit, height, width, settings, *, content=True, style=True):
     """Return how high bands may be for a run to stay within `limit` bytes, or None where it does so without bands.
 

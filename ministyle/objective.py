@@ -107,7 +107,7 @@ class Objective:
         """Record all terms and return {layer: gradient with respect to its activations}."""
         gradients = {}
         for name, target in self.content_targets.items():
-            self._check_size(name, features[name], target)
+            self._check_size(name, features[name].shape, target.shape)
             self.terms[f"content {name}"], gradients[name] = self._compare_content(name, features[name], target)
         matrices = {name: self._gram_matrix(features[name]) / positions(features[name]) for name in self.style_targets}
         for name, dG in self._compare_styles(matrices).items():
@@ -169,11 +169,10 @@ class Objective:
         return dict(zip(style_layers, weights, strict=True))
 
     @staticmethod
-    def _check_size(name, features, target):
-        if features.shape != target.shape:
+    def _check_size(name, shape, target_shape):
+        if shape != target_shape:
             raise MinistyleError(
-                f"the picture and the content picture differ in size: {name} has shape {features.shape} and "
-                f"{target.shape}"
+                f"the picture and the content picture differ in size: {name} has shape {shape} and {target_shape}"
             )
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from PIL import Image
 
 from .errors import MinistyleError
-from .figures import nested, with_ratio
+from .figures import nested, ratio_label, with_ratio
 from .image import read_picture, resize, size_to_fit, to_uint8
 from .objective import STYLE_LAYERS
 from .panels import Panel
-from .sheet import contact_sheet, literal, power_of_ten
+from .sheet import contact_sheet, literal
 
 THUMBNAIL = 160  # pixels, the longest side of a picture on a contact sheet
 
@@ -129,8 +129,7 @@ def draw_sheets(panels, folder, records):
 
 
 def _column_label(factors):
-    ratio = rf"$\alpha/\beta$ = {power_of_ten(factors['ratio'])}"
-    return f"{factors['layers']}\n{ratio}\nseed {factors['seed']}"
+    return f"{factors['layers']}\n{ratio_label(factors['ratio'])}\nseed {factors['seed']}"
 
 
 def _caption(record):

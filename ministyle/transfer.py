@@ -7,7 +7,7 @@ import numpy as np
 from .bands import BandedObjective
 from .errors import MinistyleError
 from .image import read_picture, resize, to_uint8
-from .memory import rows_within
+from .memory import band_rows
 from .network import load_network
 from .objective import Objective
 from .optimise import BOUNDS, minimise
@@ -180,10 +180,7 @@ def compose_objective(settings, content, style, size, tileable=False):
     objective : Objective or BandedObjective
     rows : int or None, the height of the bands
     """
-    rows = None
-    if settings.max_memory is not None:
-        halves = {"content": content is not None, "style": style is not None}
-        rows = rows_within(settings.max_memory * 1e9, *size, settings, **halves)
+    rows = band_rows(settings, size, content=content is not None, style=style is not None)
     margin = 0
     if tileable:
         _check_tileable(settings, size, rows)

@@ -191,7 +191,7 @@ def test_with_little_memory_the_same_picture_is_made_in_bands(random, monkeypatc
     photo, painting = random.uniform(0, 255, (2, 150, 64, 3))
     settings = {"image_size": 150, "iterations": 3, "dtype": "float64"}
     at_once = ministyle.transfer(photo, painting, **settings)
-    monkeypatch.setattr(sys.modules["ministyle.transfer"], "rows_within", lambda *_, **__: 64)
+    monkeypatch.setattr(sys.modules["ministyle.transfer"], "band_rows", lambda *_, **__: 64)
     in_bands = ministyle.transfer(photo, painting, max_memory=1.0, **settings)
     assert (at_once.band_rows, in_bands.band_rows) == (None, 64)
     assert np.abs(at_once.image.astype(int) - in_bands.image).max() <= 1

@@ -17,10 +17,12 @@ unchanged on a GPU through CuPy. Read the modules in this order; each uses only 
 | `losses` | the paper's equations 1 to 6, each with its gradient |
 | `objective` | equation 7: from pixels to the loss and its gradient |
 | `bands` | the same in less memory, band by band |
-| `memory` | how much memory a picture takes |
 | `features` | style as a vector, and distances between pictures |
-| `optimise` | L-BFGS-B |
+| `solvers` | L-BFGS and Adam, by hand, on the device |
+| `optimise` | minimise an objective over pictures, with SciPy's L-BFGS-B or one of those |
+| `memory` | how much memory a picture takes |
 | `settings` | every default and where it comes from |
+| `pyramid` | coarse to fine |
 | `transfer` | the whole story in one function; reconstructions likewise |
 | `estimate` | how long a picture will take, and how much memory |
 | `gradcheck` | are the gradients right? |

@@ -78,6 +78,16 @@ def describe_gpu():
     return f"{properties['name'].decode()}, {properties['totalGlobalMem'] / 2**30:.1f} GiB"
 
 
+def allow_tf32(allowed):
+    """Let this process's GPU round float32 numbers to TF32, of 10 bits, where it multiplies matrices, or forbid it.
+
+    CuPy's own switch, the variable CUPY_TF32, is read only once; this one, which CuPy does not document, works at any
+    time. GPUs before Ampere have no TF32 and go on as they were. Call it only where `gpu_problem()` is None.
+    """
+    linalg = _import_cupy()._core._routines_linalg
+    linalg.set_compute_type(np.float32, linalg.COMPUTE_TYPE_TF32 if allowed else linalg.COMPUTE_TYPE_DEFAULT)
+
+
 def blas_libraries():
     """Return what threadpoolctl says about each BLAS in use: NumPy's, and SciPy's once that is loaded."""
     import threadpoolctl  # here, because looking for the libraries takes a while
@@ -108,6 +118,23 @@ def to_host(x):
     if cupy is not None and isinstance(x, cupy.ndarray):
         return cupy.asnumpy(x)
     return np.asarray(x)
+
+
+def read_scalars(scalars):
+    """Return scalars as a list of floats, all fetched from the device in one transfer.
+
+    Whoever reads a number from a GPU waits until all work there is done. So numbers stay there as arrays without
+    dimensions, and are read together, when there is a decision to make.
+
+    Parameters
+    ----------
+    scalars : sequence of 0-d arrays on the device, or of numbers
+    """
+    on_device = [scalar for scalar in scalars if not isinstance(scalar, float | np.generic)]
+    if on_device:
+        xp = array_module(on_device[0])
+        fetched = iter(to_host(xp.stack([scalar.astype(xp.float64) for scalar in on_device])).tolist())
+    return [float(scalar) if isinstance(scalar, float | np.generic) else next(fetched) for scalar in scalars]
 
 
 def _import_cupy():

@@ -104,7 +104,7 @@ class BandedObjective(Objective):
         self.rows = rows
         super().__init__(network, **options)
 
-    def __call__(self, pixels):  # (H, W, 3) -> float, (H, W, 3)
+    def __call__(self, pixels):  # (H, W, 3) -> scalar, (H, W, 3)
         """Return the loss of a picture, and its gradient with respect to the pixels; see `Objective`."""
         self.terms = {f"content {name}": 0.0 for name in self.content_targets}
         matrices = self._gram_matrices(pixels, list(self.style_targets)) if self.style_targets else {}

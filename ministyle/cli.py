@@ -6,6 +6,7 @@ and exit status 2; a run that had to stop early, or a gradient that is wrong, wi
 
 import dataclasses
 import importlib.metadata
+import itertools
 import os
 import platform
 import sys
@@ -19,6 +20,7 @@ from .estimate import estimate, memory_warning
 from .executors import InThisProcess, open_executor
 from .flags import make_parser
 from .objective import CONTENT_LAYERS, STYLE_LAYERS
+from .pyramid import levels
 from .settings import Settings
 from .transfer import picture_size, read_pictures, reconstruct_content, reconstruct_style, transfer
 
@@ -119,7 +121,8 @@ def _make_one(options, name, make, *, content=None, style=None, size=None, tilea
     if not options.estimate:
         image.check_output(output, options.overwrite)
     pictures = read_pictures(settings, content, style)
-    _warn_of_memory(settings, picture_size(*pictures, size, tileable), *pictures)
+    whole_size = picture_size(*pictures, size, tileable)
+    _warn_of_memory(settings, whole_size, *pictures)
     if options.estimate:
         print(estimate(settings, *pictures, size=size, tileable=tileable))
         return None, 0
@@ -128,7 +131,7 @@ def _make_one(options, name, make, *, content=None, style=None, size=None, tilea
             raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
     if options.verbose:
         print(f"weights: {weights.find_weights(settings.weights)}")
-    with _Progress(settings.iterations, output, options) as progress:
+    with _Progress(sum(level.iterations for level in levels(settings, whole_size)), output, options) as progress:
         if not progress.bar.disable:
             progress.bar.write(str(estimate(settings, *pictures, size=size, tileable=tileable)))
         result = make(preset=options.preset, on_step=progress.update, **changes)
@@ -171,9 +174,13 @@ def _write_result(output, pixels, overwrite):
 
 
 def _report(result):
-    """Print why the solver stopped and how the loss fell, the terms of each kind added up."""
-    first, last = result.history[0], result.history[-1]
+    """Print why the solver stopped and how the loss fell, on the last level the terms of each kind added up."""
     print(result.message)
+    by_level = [list(steps) for _, steps in itertools.groupby(result.history, lambda step: step.size)]
+    for steps in by_level[:-1]:
+        height, width = steps[0].size
+        print(f"{f'loss, {width} x {height}':17} {steps[0].loss:10.4g} -> {steps[-1].loss:10.4g}")
+    first, last = by_level[-1][0], by_level[-1][-1]
     bands = f", in bands of {result.band_rows} rows" if result.band_rows else ""
     print(f"{last.iteration} iterations, {last.evaluations} evaluations, {last.seconds:.1f} s{bands}")
     print(f"{'loss':17} {first.loss:10.4g} -> {last.loss:10.4g}")
@@ -344,7 +351,8 @@ class _PanelProgress:
     def step(self, panel, step, pixels):
         """Show how far the present panel is."""
         self.bar.set_postfix_str(f"{panel.name}: loss {step.loss:.4g}")
-        self.bar.update(self.finished_iterations + step.iteration - self.bar.n)
+        iteration = min(step.iteration, panel.settings.iterations)  # in a pyramid it may be more
+        self.bar.update(self.finished_iterations + iteration - self.bar.n)
 
     def panel(self, panel, record, made):
         """Print a line for a panel that is finished, or that was there before."""

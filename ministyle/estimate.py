@@ -11,13 +11,15 @@ from .bands import cut_into_bands, reach
 from .errors import MinistyleError
 from .image import resize, size_to_fit
 from .memory import band_rows, rows_within, run_bytes, used_layers
-from .transfer import compose_objective, picture_size
+from .optimise import choose_optimizer
+from .pyramid import levels
+from .transfer import TILE, compose_objective, make_network, picture_size
 
 SAMPLE = 256  # pixels, the longest side of the picture on which evaluations are timed
 REPETITIONS = 3
 EVALUATIONS = 1.05  # for each iteration: now and then the line search takes two
 FIRST_EVALUATIONS = 4  # that of the start, and those with which the solver finds its first step
-SOLVER = 1.4e-8  # seconds that SciPy's solver takes for each pixel, iteration and pair of vectors it remembers
+SOLVER = {"lbfgsb": 1.4e-8, "lbfgs": 0.7e-8, "adam": 0.5e-8}  # seconds a pixel, iteration and pair remembered
 START_UP = 1.0  # seconds, network and solver included
 
 
@@ -57,16 +59,25 @@ def estimate(settings, content=None, style=None, *, size=None, tileable=False):
     Estimate
     """
     size = picture_size(content, style, size, tileable)
-    memory, rows = run_memory(settings, size, content is not None, style is not None)
-    evaluation = _seconds_per_pixel(settings, content, style, size) * size[0] * size[1]
-    if rows is not None:
-        content_layers, style_layers = used_layers(settings, content is not None, style is not None)
-        bands = cut_into_bands(size[0], rows, reach([*content_layers, *style_layers]))
-        # Forward takes about as long as backward, and is done twice.
-        evaluation *= 1.5 * sum(band.bottom - band.top for band in bands) / size[0]
-    solver = SOLVER * settings.history_size * size[0] * size[1]
-    evaluations = EVALUATIONS * settings.iterations + FIRST_EVALUATIONS
-    return Estimate(START_UP + evaluations * evaluation + settings.iterations * solver, memory, size, rows)
+    there = content is not None, style is not None
+    seconds_per_pixel, device = _time_evaluations(settings, content, style, size)
+    optimizer = choose_optimizer(settings.optimizer, device)
+    solver = SOLVER[optimizer] * (1 if optimizer == "adam" else settings.history_size)
+    seconds = START_UP
+    for level in levels(settings, size, multiple=TILE if tileable else 1):
+        memory, rows = run_memory(settings, level.size, *there)
+        evaluations = EVALUATIONS * level.iterations + FIRST_EVALUATIONS
+        evaluation = seconds_per_pixel * (1.0 if rows is None else _cost_of_bands(settings, level.size, rows, *there))
+        seconds += (evaluations * evaluation + level.iterations * solver) * level.size[0] * level.size[1]
+    return Estimate(seconds, memory, size, rows)
+
+
+def _cost_of_bands(settings, size, rows, content, style):
+    """Return how many times as long an evaluation takes in bands."""
+    content_layers, style_layers = used_layers(settings, content, style)
+    bands = cut_into_bands(size[0], rows, reach([*content_layers, *style_layers]))
+    # Forward takes about as long as backward, and is done twice.
+    return 1.5 * sum(band.bottom - band.top for band in bands) / size[0]
 
 
 def run_memory(settings, size, content, style):
@@ -101,19 +112,25 @@ def memory_warning(settings, size, content, style, available):
     return "; ".join([wanted, *ways])
 
 
-def _seconds_per_pixel(settings, content, style, size):
-    """Time evaluations on a picture of the same proportions, no side of which is longer than `SAMPLE`."""
+def _time_evaluations(settings, content, style, size):
+    """Time evaluations on a picture of the same proportions, no side of which is longer than `SAMPLE`.
+
+    Returns
+    -------
+    seconds for each pixel, and the device
+    """
     small = size if max(size) <= SAMPLE else size_to_fit(size, SAMPLE)
     content, style = (None if picture is None else resize(picture, *small) for picture in (content, style))
-    objective, _ = compose_objective(replace(settings, max_memory=None), content, style, small)
-    pixels = objective.network.to_device(np.full((*small, 3), 127.5, np.float32))
+    network = make_network(settings)
+    objective, _ = compose_objective(network, replace(settings, max_memory=None), content, style, small)
+    pixels = network.to_device(np.full((*small, 3), 127.5, np.float32))
     seconds = []
     for _ in range(1 + REPETITIONS):
         began = time.perf_counter()
         _, gradient = objective(pixels)
         to_host(gradient)  # a GPU is done when its result is here
         seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds[1:]) / (small[0] * small[1])  # the first one prepares things
+    return statistics.median(seconds[1:]) / (small[0] * small[1]), network.device  # the first one prepares things
 
 
 def _duration(seconds):

@@ -91,7 +91,7 @@ def resize(pixels, height, width):  # (H, W, 3) -> (height, width, 3)
 
 def to_uint8(pixels):  # (H, W, 3) -> (H, W, 3)
     """Round a picture to whole levels 0 to 255, cutting off what lies outside."""
-    return np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
+    return np.rint(np.clip(to_host(pixels), 0, 255)).astype(np.uint8)
 
 
 def check_output(path, overwrite=False):

@@ -7,6 +7,7 @@ with the fast convolution.
 from .bands import STEP, reach
 from .errors import MinistyleError
 from .network import BLOCKS, CHANNELS, SEQUENCE, layer_name
+from .optimise import choose_optimizer
 
 PROGRAM = 450e6  # bytes, whatever the size: interpreter, libraries, weights, transformed kernels
 SLACK = 1.1  # of what is counted: gaps between arrays
@@ -61,14 +62,20 @@ def run_bytes(height, width, settings, *, content=True, style=True, rows=None):
     """
     layers = used_layers(settings, content, style)
     itemsize = 4 if settings.dtype == "float32" else 8
-    solver = (2 * settings.history_size + 5) * 3 * FLOAT64  # vectors, a number each for red, green and blue
-    whole = height * width * (solver + PICTURES)
+    whole = height * width * (solver_bytes(settings, itemsize) + PICTURES)
     each = evaluation_bytes(*layers, itemsize) * SLACK
     if rows is None:
         return PROGRAM + whole + height * width * each
     targets = sum(_numbers(name) for name in layers[0]) * itemsize
     window = min(height, rows + 2 * reach([*layers[0], *layers[1]]))
     return PROGRAM + whole + height * width * targets + window * width * each
+
+
+def solver_bytes(settings, itemsize):
+    """Return how many bytes a pixel the solver keeps, besides what the evaluation does."""
+    optimizer = choose_optimizer(settings.optimizer, "cpu")
+    vectors = {"lbfgsb": 2 * settings.history_size + 5, "lbfgs": 2 * settings.history_size + 5, "adam": 7}[optimizer]
+    return vectors * 3 * (FLOAT64 if optimizer == "lbfgsb" else itemsize)  # a number each for red, green and blue
 
 
 def band_rows(settings, size, *, content=True, style=True):

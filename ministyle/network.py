@@ -5,7 +5,7 @@ named as in the paper, conv1_1 ... conv5_4, and means the activations after the 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -45,6 +45,7 @@ def load_network(
     convolution="auto",
     threads=None,
     border="zero",
+    tf32=False,
 ):
     """Load VGG-19.
 
@@ -67,6 +68,9 @@ def load_network(
     border : {"zero", "periodic"}
         What every convolution finds around its feature map: zeros, as in the paper, or the map's own opposite side,
         which makes a picture tileable. That is exact where no pooling layer drops an odd row or column.
+    tf32 : bool
+        Let a GPU round the numbers it multiplies to 10 bits, see docs/gpu.md for the error. It holds for all networks
+        of the process, until another one is loaded.
 
     Returns
     -------
@@ -88,6 +92,8 @@ def load_network(
     device = arrays.choose_device(device)
     if convolution == "winograd" and device != "cpu":
         raise MinistyleError("convolution 'winograd' is for the CPU; choose 'auto' or 'direct' on a GPU")
+    if device == "cuda":
+        arrays.allow_tf32(tf32)
     if not isinstance(weights, Weights):
         weights = load_weights(weights)
     if tuple(weights.layers) != LAYERS[: len(weights.layers)]:
@@ -97,6 +103,11 @@ def load_network(
         name: tuple(arrays.to_device(array, device, dtype) for array in kernel_and_bias)
         for name, kernel_and_bias in parameters.items()
     }
+    weights = replace(
+        weights,
+        pixel_mean=arrays.to_device(weights.pixel_mean, device),
+        pixel_scale=arrays.to_device(weights.pixel_scale, device),
+    )
     pool = strips.ThreadPool(threads) if device == "cpu" and convolution != "direct" else None
     make_operations = _plain_operations if pool is None else partial(_fast_operations, pool=pool)
     operations = tuple(make_operations(on_device, *POOLING[pooling], border))
@@ -150,7 +161,7 @@ class Network:
 
     Attributes
     ----------
-    weights : Weights, the weight file as read
+    weights : Weights, the weight file as read, but for its pixel mean and scale, which lie on the device
     operations : tuple of Operation, from the pixels on
     layers : tuple of str, the names of the convolutions that the weight file has
     dtype : "float32" or "float64"

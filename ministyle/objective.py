@@ -39,9 +39,9 @@ class Objective:
 
     Attributes
     ----------
-    terms : dict, term's name -> float
+    terms : dict, term's name -> 0-d array of float64 on the network's device (on a CPU a number)
         Each term of the latest evaluation, weights included: they add up to the loss. The names are such as
-        "content conv4_2", "style conv1_1", "total variation".
+        "content conv4_2", "style conv1_1", "total variation". `arrays.read_scalars` reads them all at once.
 
     Raises
     ------
@@ -89,12 +89,19 @@ class Objective:
             self.style_weights = {name: style_weight * share for name, share in shares.items()}
         self.terms = {}
 
-    def __call__(self, pixels):  # (H, W, 3) -> float, (H, W, 3)
+    def __call__(self, pixels):  # (H, W, 3) -> scalar, (H, W, 3)
         """Return the loss of a picture, and its gradient with respect to the pixels.
+
+        Nothing is moved between host and device.
 
         Parameters
         ----------
         pixels : array (H, W, 3) on the network's device and of its data type, RGB, 0 to 255
+
+        Returns
+        -------
+        loss : 0-d array of float64
+        gradient : array (H, W, 3), both on the network's device
         """
         features, tape = self.network.forward(pixels, {**self.content_targets, **self.style_targets})
         self.terms = {}
@@ -137,21 +144,21 @@ class Objective:
         weight = self.content_weights[name]
         loss, gradient = losses.content_loss(F, target, self.convention)
         gradient *= weight
-        return weight * float(loss), gradient
+        return weight * _double(loss), gradient
 
     def _compare_styles(self, matrices):
         """Record the style terms; return {layer: gradient of its loss with respect to its Gram matrix per position}."""
         gradients = {}
         for name, target in self.style_targets.items():
             loss, gradients[name] = losses.style_loss(matrices[name], target, self.convention)
-            self.terms[f"style {name}"] = self.style_weights[name] * float(loss)
+            self.terms[f"style {name}"] = self.style_weights[name] * _double(loss)
         return gradients
 
     def _add_total_variation(self, pixels, gradient):
         """Return the loss, all terms added up, and the gradient, with total variation if there is any."""
         if self.tv_weight:
             value, tv_gradient = losses.total_variation_loss(pixels)
-            self.terms["total variation"] = self.tv_weight * float(value)
+            self.terms["total variation"] = self.tv_weight * _double(value)
             gradient = gradient + self.tv_weight * tv_gradient
         return sum(self.terms.values()), gradient
 
@@ -191,6 +198,11 @@ class StyleGradient:
     def __getitem__(self, rows):
         gradient = losses.gram_backward(self.dG, self.F[rows])
         return gradient if self.content_gradient is None else gradient + self.content_gradient[rows]
+
+
+def _double(scalar):
+    """Return a 0-d array as float64: terms may differ by more than float32 has digits for."""
+    return scalar.astype("float64")
 
 
 def positions(F):

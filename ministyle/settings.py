@@ -17,6 +17,7 @@ from .image import SIDES
 from .losses import CONVENTIONS
 from .network import CONVOLUTIONS, DTYPES, POOLING, layer_name
 from .objective import CONTENT_LAYERS, STYLE_LAYER_WEIGHTS, STYLE_LAYERS
+from .optimise import LEARNING_RATE, OPTIMIZERS
 
 MAXIMUM_SIZE = 65500  # pixels: what a JPEG file can hold
 
@@ -92,10 +93,27 @@ class Settings:
     bounds: bool = _setting(
         False, "keep pixels within 0 to 255 while optimising, not only when saving", "the authors' code"
     )
+    optimizer: str = _setting(
+        "auto",
+        "SciPy's L-BFGS-B on the host, or our own L-BFGS or Adam where the picture is; 'auto' takes SciPy's on a CPU, "
+        "our L-BFGS on a GPU",
+        "ours",
+        ("auto", *OPTIMIZERS),
+    )
     history_size: int = _setting(10, "steps that L-BFGS remembers", "SciPy", minimum=1, maximum=1000)
+    learning_rate: float = _setting(
+        LEARNING_RATE, "levels (0 to 255), about, that Adam moves a pixel in one step", "ours", minimum=0
+    )
     ftol: float = _setting(0.0, "stop when the loss falls by less than this, relatively", "ours", minimum=0)
-    gtol: float = _setting(0.0, "stop when no gradient exceeds this", "ours", minimum=0)
+    gtol: float = _setting(
+        0.0, "stop when no component of the gradient, loss per level, exceeds this", "ours", minimum=0
+    )
     weights: str = _setting(None, "weight file; by default the one that 'info' shows", "ours")
+    pyramid: bool = _setting(
+        False,
+        "coarse to fine: begin at a quarter of the size, then go on at half of it, then at all of it",
+        "the authors' later papers",
+    )
     max_memory: float = _setting(
         None,
         "GB that the program may take; where that is too little at once, the picture is worked on in bands",
@@ -107,6 +125,9 @@ class Settings:
     convolution: str = _setting("auto", "the fast convolution, for the CPU, or the plain one", "ours", CONVOLUTIONS)
     threads: int = _setting(
         None, "threads of the fast convolution; by default all cores", "ours", minimum=1, maximum=1024
+    )
+    tf32: bool = _setting(
+        False, "let a GPU round the numbers it multiplies to 10 bits: faster, and 1000 times less exact", "ours"
     )
     device: str = _setting("auto", "where to compute; 'auto' takes a GPU where there is one", "ours", DEVICES)
 

@@ -10,7 +10,8 @@ from .image import read_picture, resize, to_uint8
 from .memory import band_rows
 from .network import load_network
 from .objective import Objective
-from .optimise import BOUNDS, minimise
+from .optimise import BOUNDS, choose_optimizer, minimise
+from .pyramid import after, levels
 from .settings import Settings
 
 GREY = 127.5  # the mean of the noise, in levels
@@ -25,7 +26,7 @@ class Result:
     Attributes
     ----------
     image : uint8 array (H, W, 3), RGB
-    history : list of `optimise.Step`, the first of them the start
+    history : list of `optimise.Step`, the first of them the start, and so the first of each level of a pyramid
     message : str, why the optimisation stopped
     completed : bool, False if it was interrupted or the loss became infinite
     settings : Settings
@@ -136,26 +137,41 @@ def make_picture(settings, content=None, style=None, *, size=None, tileable=Fals
         A layer cannot be had from these weights or this size, or the size does not make a tileable picture.
     """
     size = picture_size(content, style, size, tileable)
-    start = starting_picture(settings, content, style, size)
-    objective, rows = compose_objective(settings, content, style, size, tileable)
-    outcome = minimise(
+    network = make_network(settings, tileable)
+    picture, history = None, []
+    for level in levels(settings, size, multiple=TILE if tileable else 1):
+        pictures = [whole if whole is None else level.shrink(whole) for whole in (content, style)]
+        if picture is None:
+            picture = starting_picture(settings, *pictures, level.size)
+        objective, rows = compose_objective(network, settings, *pictures, level.size, tileable)
+        outcome = _minimise_level(settings, objective, resize(picture, *level.size), level, history, on_step)
+        picture = outcome.pixels
+        if not outcome.completed:
+            break
+    picture = to_uint8(resize(picture, *size))
+    return Result(picture, history, outcome.message, outcome.completed, settings, outcome.interrupted, rows)
+
+
+def _minimise_level(settings, objective, start, level, history, on_step):
+    """Minimise on one level, which may be the only one, and add its steps to the history; return the outcome."""
+    last = history[-1] if history else None
+
+    def report(step, pixels):
+        history.append(after(step, last))
+        if on_step is not None and (step.iteration or last is None):
+            on_step(history[-1], pixels)
+
+    return minimise(
         objective,
         start,
-        iterations=settings.iterations,
+        iterations=level.iterations,
+        optimizer=choose_optimizer(settings.optimizer, objective.network.device),
         bounds=BOUNDS if settings.bounds else None,
         history_size=settings.history_size,
+        learning_rate=settings.learning_rate,
         ftol=settings.ftol,
         gtol=settings.gtol,
-        on_step=on_step,
-    )
-    return Result(
-        to_uint8(outcome.pixels),
-        outcome.history,
-        outcome.message,
-        outcome.completed,
-        settings,
-        outcome.interrupted,
-        rows,
+        on_step=report,
     )
 
 
@@ -167,11 +183,27 @@ def picture_size(content, style, size=None, tileable=False):
     return tuple(max(1, round(side / TILE)) * TILE for side in size) if tileable else size
 
 
-def compose_objective(settings, content, style, size, tileable=False):
-    """Load the network and compose the objective for a picture of this size.
+def make_network(settings, tileable=False):
+    """Load the network that a run asks for; see `make_picture`."""
+    return load_network(
+        settings.weights,
+        pooling=settings.pooling,
+        normalised=settings.normalised,
+        dtype=settings.dtype,
+        device=settings.device,
+        convolution=settings.convolution,
+        threads=settings.threads,
+        border="periodic" if tileable else "zero",
+        tf32=settings.tf32,
+    )
+
+
+def compose_objective(network, settings, content, style, size, tileable=False):
+    """Compose the objective for a picture of this size.
 
     Parameters
     ----------
+    network : Network, see `make_network`
     settings, content, style, tileable : see `make_picture`
     size : (height, width)
 
@@ -189,16 +221,6 @@ def compose_objective(settings, content, style, size, tileable=False):
         # mirror image, as far as the network sees.
         margin = MARGIN
         style = np.pad(style, ((margin, margin), (margin, margin), (0, 0)), "symmetric")
-    network = load_network(
-        settings.weights,
-        pooling=settings.pooling,
-        normalised=settings.normalised,
-        dtype=settings.dtype,
-        device=settings.device,
-        convolution=settings.convolution,
-        threads=settings.threads,
-        border="periodic" if tileable else "zero",
-    )
     options = {
         "content": content,
         "style": style,

@@ -3,6 +3,8 @@
 NumPy does the arithmetic; the stand-in only refuses what CuPy refuses: mixing its arrays with
 NumPy's, names CuPy lacks, arguments CuPy does not take. ``cupy_names.json`` says which those are.
 Where CuPy's rule is lax (some calls happen to work on a NumPy array), the stand-in is the stricter.
+
+It also keeps count of what crosses between host and device, and of which functions are called: see `watched`.
 """
 
 import contextlib
@@ -29,6 +31,56 @@ _ARRAY_VALUED = ("allclose", "array_equal", "array_equiv", "count_nonzero")
 # What NumPy has under the same name is of another kind: host memory, or a source of host arrays.
 _NOT_MODELLED = ("data", "flat", "default_rng", "cstruct", "dump", "dumps", "tofile")
 _IMPLICIT = "Implicit conversion to a NumPy array is not allowed. Please use `.get()`."
+
+
+class Traffic:
+    """What happened while it was watched.
+
+    Attributes
+    ----------
+    to_device, to_host : list of int, the number of elements in each transfer
+    synchronisations : int, how often the host had to wait for the device, transfers to the host included
+    calls : set of (module or class, function, number of positional arguments, tuple of keywords)
+    """
+
+    def __init__(self):
+        self.to_device = []
+        self.to_host = []
+        self.synchronisations = 0
+        self.calls = set()
+
+
+_watchers = []
+
+
+@contextlib.contextmanager
+def watched():
+    """Count what happens until the block ends, on all threads; see `Traffic`."""
+    traffic = Traffic()
+    _watchers.append(traffic)
+    try:
+        yield traffic
+    finally:
+        _watchers.remove(traffic)
+
+
+def _note(*, to_device=None, to_host=None, waits=False, call=None):
+    for traffic in _watchers:
+        if to_device is not None:
+            traffic.to_device.append(to_device)
+        if to_host is not None:
+            traffic.to_host.append(to_host)
+        traffic.synchronisations += waits or to_host is not None
+        if call is not None:
+            traffic.calls.add(call)
+
+
+def _note_call(path, name, args, kwargs):
+    _note(call=(path, name, len(args), tuple(sorted(kwargs))))
+
+
+# Their results' sizes depend on values, so the host waits for these.
+_WAITING = ("nonzero", "flatnonzero", "argwhere", "unique", "extract", "compress", "bincount")
 
 
 @functools.cache
@@ -94,16 +146,41 @@ def _wrap(result, known=()):
     return result
 
 
-def _forward(function, name, text, owner=None):
+def _forward(function, path, name, text, owner=None):
     """Return a function that checks its arguments and lets NumPy's `function` do the work."""
 
     def call(*args, **kwargs):
         _check_call(name, text, args, kwargs)
+        _note_call(path, name, args, kwargs)
+        if name in _WAITING:
+            _note(waits=True)
         known = {} if owner is None else {id(owner._data): owner}
         result = function(*_unwrap(args, known), **_unwrap(kwargs, known))
         return _wrap(np.asarray(result) if name in _ARRAY_VALUED else result, known)
 
     return call
+
+
+def _index(key):
+    """Return an index as a tuple for NumPy, noting what an index by values costs."""
+    key = key if isinstance(key, tuple) else (key,)
+    for part in key:
+        if isinstance(part, (list, np.ndarray)):
+            _note(to_device=np.size(part))
+        elif isinstance(part, ndarray) and part.dtype == bool:
+            _note(waits=True)  # how many there are is seen on the host
+    return _unwrap(key, {})
+
+
+def _fetched(array, result):
+    """Return what came to the host of an array, noting it."""
+    _note(to_host=array._data.size)
+    return result
+
+
+def _wait():
+    """Wait for nothing, and note it."""
+    _note(waits=True)
 
 
 class ndarray:  # noqa: N801
@@ -122,7 +199,10 @@ class ndarray:  # noqa: N801
             raise NotImplementedError(f"the stand-in does not model cupy.ndarray.{name}")
         value = getattr(self._data, name)
         if callable(value):
-            return _forward(value, name, _NAMES["cupy.ndarray"][name], owner=self)
+            function = _forward(value, "cupy.ndarray", name, _NAMES["cupy.ndarray"][name], owner=self)
+            if name in ("item", "tolist"):
+                return lambda *args, **kwargs: _fetched(self, function(*args, **kwargs))
+            return function
         return _wrap(value)
 
     def __array__(self, dtype=None, copy=None):
@@ -132,12 +212,12 @@ class ndarray:  # noqa: N801
         raise TypeError(f"numpy.{function.__name__} was called with a cupy.ndarray")
 
     def __getitem__(self, key):
-        key = _unwrap(key if isinstance(key, tuple) else (key,), {})
+        key = _index(key)
         # With an Ellipsis NumPy gives a 0-d view where it would otherwise copy out a scalar.
         return _wrap(self._data[key if any(part is Ellipsis for part in key) else (*key, Ellipsis)])
 
     def __setitem__(self, key, value):
-        key = _unwrap(key if isinstance(key, tuple) else (key,), {})
+        key = _index(key)
         if not any(isinstance(part, (list, np.ndarray)) for part in key):
             _check_operands(value)  # CuPy takes a list as value only beside an array or list as index
         self._data[key] = _unwrap(value, {})
@@ -150,6 +230,8 @@ class ndarray:  # noqa: N801
 
     def get(self, stream=None, order="C", out=None, blocking=True):
         """Return a copy in host memory."""
+        _note_call("cupy.ndarray", "get", (stream, order, out, blocking), {})
+        _note(to_host=self._data.size)
         if out is None:
             return self._data.copy(order=order)
         np.copyto(out, self._data, casting="no")
@@ -159,10 +241,13 @@ class ndarray:  # noqa: N801
         """Copy a NumPy array of the same shape and type into this one."""
         if not isinstance(arr, np.ndarray) or arr.dtype != self.dtype or arr.shape != self.shape:
             raise TypeError("Only a numpy.ndarray of the same shape and dtype can be set to cupy.ndarray")
+        _note_call("cupy.ndarray", "set", (arr,), {})
+        _note(to_device=arr.size)
         self._data[...] = arr
 
     def fill(self, value):
         """Fill the array with one scalar."""
+        _note_call("cupy.ndarray", "fill", (value,), {})
         self[...] = value
 
     @property
@@ -183,13 +268,13 @@ class ndarray:  # noqa: N801
         return self.__copy__()
 
     def __repr__(self):
-        return repr(self._data)
+        return _fetched(self, repr(self._data))
 
     def __str__(self):
-        return str(self._data)
+        return _fetched(self, str(self._data))
 
     def __format__(self, specification):
-        return format(self._data, specification)
+        return _fetched(self, format(self._data, specification))
 
 
 def _install_operators():
@@ -224,7 +309,7 @@ def _install_operators():
         function = getattr(operator, f"__{name}__")
         setattr(ndarray, f"__{name}__", lambda self, function=function: _wrap(function(self._data)))
     for kind in (bool, int, float, complex):
-        setattr(ndarray, f"__{kind.__name__}__", lambda self, kind=kind: kind(self._data))
+        setattr(ndarray, f"__{kind.__name__}__", lambda self, kind=kind: _fetched(self, kind(self._data)))
     ndarray.__hash__ = None
 
 
@@ -239,14 +324,20 @@ def _from_host(function):
         arguments.pop("blocking", None)
         source = arguments.pop("obj" if "obj" in arguments else "a")
         known = {}
+        _note_call("cupy", function.__name__, args, kwargs)
+        from_host = not isinstance(source, ndarray)
         source = source.copy() if isinstance(source, np.ndarray) else _unwrap(source, known)
-        return _wrap(function(source, **arguments), known)
+        result = _wrap(function(source, **arguments), known)
+        if from_host:
+            _note(to_device=result.size)
+        return result
 
     return create
 
 
 def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
     """Return a copy in host memory; NumPy arrays and sequences are taken as they are."""
+    _note_call("cupy", "asnumpy", (a,), {})
     return a.get(stream, order, out, blocking) if isinstance(a, ndarray) else np.asarray(a, order=order)
 
 
@@ -272,6 +363,7 @@ class _Device:
 
     def synchronize(self):
         """Wait for nothing."""
+        _wait()
 
 
 class CUDARuntimeError(RuntimeError):
@@ -296,7 +388,7 @@ class _Module(types.ModuleType):
             return value
         if name in _NOT_MODELLED or isinstance(value, type) or not callable(value):
             raise NotImplementedError(f"the stand-in does not model {path}.{name}")
-        return _forward(value, name, _NAMES[path][name])
+        return _forward(value, path, name, _NAMES[path][name])
 
 
 def make_module():
@@ -305,7 +397,7 @@ def make_module():
     for path in set(modules) - {"cupy"}:
         parent, _, child = path.rpartition(".")
         setattr(modules[parent], child, modules[path])
-    nothing = types.SimpleNamespace(synchronize=lambda: None)
+    nothing = types.SimpleNamespace(synchronize=_wait)
     pool = types.SimpleNamespace(free_all_blocks=lambda: None, used_bytes=lambda: 0, total_bytes=lambda: 0)
     cupy, cuda, runtime = modules["cupy"], modules["cupy.cuda"], modules["cupy.cuda.runtime"]
     vars(runtime).update(
@@ -314,7 +406,7 @@ def make_module():
         getDevice=lambda: getattr(_current, "device", 0),
         getDeviceProperties=lambda device: {"name": b"stand-in", "totalGlobalMem": 8 * 2**30},
         memGetInfo=lambda: (8 * 2**30, 8 * 2**30),
-        deviceSynchronize=lambda: None,
+        deviceSynchronize=_wait,
     )
     vars(cuda).update(
         Device=_Device,
@@ -323,7 +415,15 @@ def make_module():
         is_available=lambda: True,
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
     )
+    linalg = types.SimpleNamespace(COMPUTE_TYPE_DEFAULT="float32", COMPUTE_TYPE_TF32="tf32", compute_type="float32")
+
+    def set_compute_type(dtype, compute_type):
+        assert dtype is np.float32
+        linalg.compute_type = compute_type
+
+    linalg.set_compute_type = set_compute_type
     vars(cupy).update(
+        _core=types.SimpleNamespace(_routines_linalg=linalg),
         __version__=_RECORD["version"],
         ndarray=ndarray,
         asnumpy=asnumpy,

@@ -76,7 +76,10 @@ def requests(monkeypatch):
         notes.append({"content": content, "style": style, "preset": preset, **settings})
         pixels = np.full((24, 32, 3), (255.0, 0.0, 0.0))
         terms = {"content conv4_2": 4.0, "style conv1_1": 2.0, "style conv2_1": 1.0, "total variation": 1.0}
-        steps = [Step(i, i + 1, 8 / 2**i, {name: term / 2**i for name, term in terms.items()}, 0.0) for i in range(3)]
+        steps = [
+            Step(i, i + 1, 8 / 2**i, {name: term / 2**i for name, term in terms.items()}, 0.0, (24, 32))
+            for i in range(3)
+        ]
         for step in steps:
             on_step(step, pixels - 100 + step.iteration)
         return Result(pixels.astype(np.uint8), steps, "the solver's own words", True, None)

@@ -21,15 +21,15 @@ def pictures(random):
 @pytest.fixture
 def one_microsecond(monkeypatch):
     """Have every pixel of an evaluation take a microsecond."""
-    monkeypatch.setattr(module, "_seconds_per_pixel", lambda *_: 1e-6)
+    monkeypatch.setattr(module, "_time_evaluations", lambda *_: (1e-6, "cpu"))
 
 
 def test_evaluations_are_timed_on_a_small_picture_of_the_same_proportions(random, monkeypatch):
     seen = []
     compose = module.compose_objective
 
-    def watched(settings, content, style, size):
-        objective, rows = compose(settings, content, style, size)
+    def watched(network, settings, content, style, size):
+        objective, rows = compose(network, settings, content, style, size)
 
         class Watched:
             network = objective.network

@@ -1,0 +1,99 @@
+"""Coarse to fine: which levels there are, and what goes from one to the next."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from ministyle import transfer as transfer_module
+from ministyle.image import resize
+from ministyle.optimise import Step
+from ministyle.pyramid import SHARES, after, levels
+from ministyle.settings import Settings
+from ministyle.transfer import make_picture, reconstruct_style, transfer
+
+
+@pytest.fixture
+def pictures(random):
+    """A photograph and a painting without fine detail, of different sizes."""
+    return [resize(random.uniform(0, 255, (6, 8, 3)), *size) for size in ((256, 320), (320, 288))]
+
+
+def test_without_a_pyramid_there_is_one_level():
+    (level,) = levels(Settings(iterations=70), (300, 400))
+    assert (level.size, level.iterations) == ((300, 400), 70)
+
+
+def test_levels_grow_to_the_whole_size():
+    found = levels(Settings(iterations=100, pyramid=True), (301, 400))
+    assert [level.size for level in found] == [(75, 100), (150, 200), (301, 400)]
+    assert [level.iterations for level in found] == [round(100 * share) for share in SHARES.values()]
+
+
+@pytest.mark.parametrize(("size", "count"), [((63, 400), 1), ((128, 128), 2), ((255, 300), 2), ((256, 256), 3)])
+def test_no_level_is_too_small(size, count):
+    found = levels(Settings(pyramid=True), size)
+    assert len(found) == count and found[-1].size == size
+    assert all(min(level.size) >= 64 for level in found[:-1])
+
+
+def test_sides_can_be_held_to_multiples():
+    found = levels(Settings(pyramid=True), (304, 400), multiple=16)
+    assert all(side % 16 == 0 for level in found for side in level.size)
+
+
+def test_steps_count_on_where_the_level_before_ended():
+    step, last = Step(3, 5, 1.0, {}, 2.0, (64, 64)), Step(10, 12, 4.0, {}, 7.0, (32, 32))
+    assert after(step, None) is step
+    assert after(step, last) == Step(13, 17, 1.0, {}, 9.0, (64, 64))
+
+
+def test_each_level_begins_with_what_the_one_before_ended_with(pictures, monkeypatch):
+    calls = []
+    original = transfer_module.minimise
+
+    def minimise(objective, start, **options):
+        outcome = original(objective, start, **options)
+        calls.append((start, outcome.pixels, options["iterations"], objective.content_targets["conv4_2"].shape[:2]))
+        return outcome
+
+    monkeypatch.setattr(transfer_module, "minimise", minimise)
+    seen = []
+    result = transfer(
+        *pictures, pyramid=True, image_size=320, iterations=4, on_step=lambda step, x: seen.append((step, x.shape[:2]))
+    )
+    assert [start.shape[:2] for start, *_ in calls] == [(64, 80), (128, 160), (256, 320)]
+    assert [target for *_, target in calls] == [(8, 10), (16, 20), (32, 40)]
+    np.testing.assert_allclose(calls[0][0], resize(pictures[0], 64, 80), atol=1e-3)
+    for before, then in itertools.pairwise(calls):
+        np.testing.assert_array_equal(then[0], resize(before[1], *then[0].shape[:2]))
+    assert result.image.shape == (256, 320, 3)
+    iterations = [step.iteration for step, _ in seen]
+    assert iterations == list(range(sum(count for _, _, count, _ in calls) + 1))
+    assert all(step.size == size for step, size in seen)
+    evaluations = [step.evaluations for step in result.history]
+    assert evaluations == sorted(evaluations) and len(set(evaluations)) == len(evaluations)
+
+
+def test_an_interrupted_picture_has_its_size_and_says_so(pictures):
+    def interrupt(step, pixels):
+        if step.iteration == 2:
+            raise KeyboardInterrupt
+
+    result = transfer(*pictures, pyramid=True, image_size=320, iterations=4, on_step=interrupt)
+    assert result.interrupted and not result.completed
+    assert result.image.shape == (256, 320, 3)
+    assert result.history[-1].size == (64, 80)
+
+
+def test_texture_and_noise_begin_small(pictures):
+    result = reconstruct_style(pictures[1], ["conv1_1"], tileable=True, pyramid=True, image_size=320, iterations=2)
+    assert result.history[0].size == (80, 64) or result.history[0].size == (80, 80)
+    assert result.image.shape[0] % 16 == result.image.shape[1] % 16 == 0
+
+
+def test_fine_forms_are_not_lost():
+    """A picture whose levels are all at their minimum stays what it is."""
+    picture = np.full((256, 256, 3), 90.0, np.float32)
+    result = make_picture(Settings(pyramid=True, iterations=2, style_weight=0.0), picture, picture)
+    np.testing.assert_array_equal(result.image, 90)

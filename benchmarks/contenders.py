@@ -54,6 +54,21 @@ def optimise(contender, size, evaluations, **options):
     return _minimise(content, style, evaluations, **options)
 
 
+def pyramid(size, iterations, **settings):
+    """Make a picture coarse to fine; return (seconds, evaluations, loss, side), seconds since the very beginning."""
+    from ministyle.transfer import make_picture
+
+    content, style = pictures(size)
+    steps = []
+    began = time.perf_counter()
+
+    def note(step, pixels):
+        steps.append((time.perf_counter() - began, step.evaluations, step.loss, step.size[0]))
+
+    make_picture(Settings(iterations=iterations, pyramid=True, **settings), content, style, on_step=note)
+    return {"steps": steps, "total": time.perf_counter() - began}
+
+
 def sgemm(size=2048, repetitions=5):
     """Measure the rate of one large matrix product, in floating point operations per second: what BLAS can do."""
     a, b = np.random.default_rng(0).random((2, size, size), dtype=np.float32)
@@ -90,7 +105,7 @@ def layers(size, evaluations, **options):
     return {name: float(np.median(times[-evaluations:])) for name, times in seconds.items()}
 
 
-JOBS = {"evaluate": evaluate, "optimise": optimise, "sgemm": sgemm, "layers": layers}
+JOBS = {"evaluate": evaluate, "optimise": optimise, "pyramid": pyramid, "sgemm": sgemm, "layers": layers}
 
 
 def _objective(contender, content, style, **options):

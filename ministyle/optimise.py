@@ -4,6 +4,7 @@ SciPy wants one flat float64 vector on the host; the objective wants a picture (
 its own device. The two meet here and nowhere else. Our own solvers, see `solvers`, work on the objective's device.
 """
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -138,7 +139,7 @@ def minimise(
         start = start.clip(*bounds)
     # The solver knows nothing yet about the size of things; its first trial is a step about this long. It is a power of
     # two, as SciPy's variables are measured in it: then scaling pixels rounds nothing.
-    first_step = 2.0 ** np.rint(np.log2(FIRST_STEP * np.sqrt(start.size)))
+    first_step = 2.0 ** round(math.log2(FIRST_STEP * math.sqrt(start.size)))
     completed = interrupted = False
     try:
         with problem.blas.limit(limits=1):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from .image import resize
 
-SHARES = {4: 1.0, 2: 1.0, 1: 0.5}  # how many times smaller: how many of `iterations`
+SHARES = {4: 0.5, 2: 0.5, 1: 1.0}  # how many times smaller: how many of `iterations`
 SMALLEST = 64  # pixels: no level's shorter side is below that
 
 

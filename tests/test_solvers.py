@@ -201,5 +201,22 @@ def test_a_run_goes_on_from_a_saved_state_as_if_it_had_not_stopped(optimizer, bo
     np.testing.assert_array_equal(rest.pixels, whole.pixels)
 
 
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("bounds", [None, (0, 255)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_all_arrays_keep_the_objectives_data_type(optimizer, bounds, dtype, xp, device):
+    seen = set()
+
+    def function(x):
+        seen.add(x.dtype.name)
+        return (x * x).sum() / 2, x
+
+    outcome = minimise(
+        Function(function, device, dtype), np.full((2, 2, 3), 9.0), iterations=4, optimizer=optimizer, bounds=bounds
+    )
+    assert seen == {dtype}
+    assert {array.dtype.name for name, array in outcome.solver.state().items() if name != "steps"} == {dtype}
+
+
 def test_scipys_solver_has_no_state():
     assert minimise(Function(rosenbrock), np.ones((1, 1, 3)), iterations=1).solver is None

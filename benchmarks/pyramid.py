@@ -29,7 +29,7 @@ def show(folder):
     results = json.loads((folder / "pyramid.json").read_text())
     theirs = [(seconds, loss) for seconds, _, loss in results["torch"]["steps"]]
     ours = [(seconds, loss) for seconds, _, loss, side in results["ministyle"]["steps"] if side == SIZE]
-    whole, goal = theirs[-1]
+    _, goal = theirs[-1]
     print("| loss | PyTorch, s | ministyle, coarse to fine, s | ratio |")
     print("| --- | --- | --- | --- |")
     for factor in (1.5, 1.2, 1.1, 1.05, 1.0):

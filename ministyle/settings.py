@@ -111,7 +111,7 @@ class Settings:
     weights: str = _setting(None, "weight file; by default the one that 'info' shows", "ours")
     pyramid: bool = _setting(
         False,
-        "coarse to fine: begin at a quarter of the size, go on at half, with half the iterations each, then at all of it",
+        "coarse to fine: begin at a quarter of the size, then half, with half the iterations each, then all of it",
         "the authors' later papers",
     )
     max_memory: float = _setting(

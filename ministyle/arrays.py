@@ -78,6 +78,12 @@ def describe_gpu():
     return f"{properties['name'].decode()}, {properties['totalGlobalMem'] / 2**30:.1f} GiB"
 
 
+def free_gpu_memory():
+    """Return how many bytes of this thread's GPU are free; call it only where `gpu_problem()` is None."""
+    free, _ = _import_cupy().cuda.runtime.memGetInfo()
+    return free
+
+
 def allow_tf32(allowed):
     """Let this process's GPU round float32 numbers to TF32, of 10 bits, where it multiplies matrices, or forbid it.
 

@@ -143,12 +143,12 @@ def _make_one(options, name, make, *, content=None, style=None, size=None, tilea
 
 
 def _warn_of_memory(settings, size, content, style):
-    """Say where this machine has not enough memory, and what can be done; a GPU has memory of its own."""
+    """Say where this machine, or its GPU, has not enough memory, and what can be done."""
     import psutil
 
-    if arrays.choose_device(settings.device) != "cpu":
-        return
-    warning = memory_warning(settings, size, content is not None, style is not None, psutil.virtual_memory().available)
+    on_gpu = arrays.choose_device(settings.device) == "cuda"
+    available = arrays.free_gpu_memory() if on_gpu else psutil.virtual_memory().available
+    warning = memory_warning(settings, size, content is not None, style is not None, available)
     if warning:
         print(f"ministyle: {warning}", file=sys.stderr)
 

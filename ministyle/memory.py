@@ -4,6 +4,7 @@ What an evaluation keeps is counted from the table of layers, see docs/performan
 with the fast convolution.
 """
 
+from .arrays import choose_device
 from .bands import STEP, reach
 from .errors import MinistyleError
 from .network import BLOCKS, CHANNELS, SEQUENCE, layer_name
@@ -15,14 +16,17 @@ PICTURES = 520  # bytes a pixel: the pictures themselves, losses' temporary arra
 FLOAT64 = 8
 
 
-def evaluation_bytes(content_layers, style_layers, itemsize=4):
+def evaluation_bytes(content_layers, style_layers, itemsize=4, plain=False):
     """Return how many bytes a pixel an evaluation keeps at most, content's targets included.
 
     Parameters
     ----------
     content_layers, style_layers : names of layers, either of which may be empty
     itemsize : bytes of a number, 4 or 8
+    plain : bool, whether the convolution is that of `layers`, which copies its input into a frame of zeros, and whose
+        nine products are arrays before they are added
     """
+    copies = 2 if plain else 1
     content, style = ([layer_name(name) for name in names] for names in (content_layers, style_layers))
     used = SEQUENCE[: max(SEQUENCE.index(name) for name in (*content, *style)) + 1]
     activations = {name: _numbers(name) * itemsize for name in used}
@@ -34,11 +38,11 @@ def evaluation_bytes(content_layers, style_layers, itemsize=4):
     kept = largest = 0
     for name in used:  # forward: what comes in, what comes out, and what is kept until the way back
         incoming = 0 if before[name] in tapped else activations[before[name]]
-        largest = max(largest, kept + incoming + activations[name] + masks[name])
+        largest = max(largest, kept + copies * (incoming + activations[name]) + masks[name])
         kept += masks[name] + (activations[name] if name in tapped else 0)
     for name in reversed(used):  # backward: the gradients that come in and go out
         kept -= activations[name] if name in tapped else 0
-        largest = max(largest, kept + activations[name] + activations[before[name]])
+        largest = max(largest, kept + copies * (activations[name] + activations[before[name]]))
         kept -= masks[name]
     return targets + largest
 
@@ -63,7 +67,8 @@ def run_bytes(height, width, settings, *, content=True, style=True, rows=None):
     layers = used_layers(settings, content, style)
     itemsize = 4 if settings.dtype == "float32" else 8
     whole = height * width * (solver_bytes(settings, itemsize) + PICTURES)
-    each = evaluation_bytes(*layers, itemsize) * SLACK
+    plain = settings.convolution == "direct" or choose_device(settings.device) == "cuda"
+    each = evaluation_bytes(*layers, itemsize, plain) * SLACK
     if rows is None:
         return PROGRAM + whole + height * width * each
     targets = sum(_numbers(name) for name in layers[0]) * itemsize
@@ -73,7 +78,7 @@ def run_bytes(height, width, settings, *, content=True, style=True, rows=None):
 
 def solver_bytes(settings, itemsize):
     """Return how many bytes a pixel the solver keeps, besides what the evaluation does."""
-    optimizer = choose_optimizer(settings.optimizer, "cpu")
+    optimizer = choose_optimizer(settings.optimizer, choose_device(settings.device))
     vectors = {"lbfgsb": 2 * settings.history_size + 5, "lbfgs": 2 * settings.history_size + 5, "adam": 7}[optimizer]
     return vectors * 3 * (FLOAT64 if optimizer == "lbfgsb" else itemsize)  # a number each for red, green and blue
 

@@ -69,7 +69,7 @@ class _NotFiniteError(Exception):
 
 
 def choose_optimizer(name, device):
-    """Return an optimizer's name; "auto" is SciPy's on a CPU and our L-BFGS, which stays on the device, on a GPU."""
+    """Return an optimizer's name: "auto" is SciPy's on a CPU and our L-BFGS, which stays on the device, on a GPU."""
     if name == "auto":
         return "lbfgsb" if device == "cpu" else "lbfgs"
     return name

@@ -266,6 +266,31 @@ def test_the_solver_s_terms_add_up_to_the_loss_printed(run):
         assert sum(terms) == pytest.approx(loss, rel=1e-3)
 
 
+def test_a_pyramid_is_reported_level_by_level(folder, run):
+    status, out, _ = run(*TRANSFER, "--image-size", "128", "--side", "shortest", "--iterations", "4", "--pyramid")
+    assert status == 0
+    assert re.search(r"^loss, 85 x 64 +\S+ -> +\S+\n6 iterations, \d+ evaluations", out, re.MULTILINE)
+    assert "(171 x 128)" in out
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_every_optimizer_lowers_the_loss_and_saves_what_it_makes(optimizer, folder, run):
+    status, out, _ = run(*TRANSFER, "--iterations", "8", "--save-every", "4", "--optimizer", optimizer, "-o", "out.png")
+    before, after = (float(number) for number in re.search(r"^loss +(\S+) -> +(\S+)", out, re.MULTILINE).groups())
+    assert status == 0 and after < before / 2
+    assert pixels_of("out-4.png").shape == pixels_of("out.png").shape
+
+
+def test_a_gpu_with_too_little_memory_is_warned_of(folder, run, monkeypatch):
+    import cupy_standin
+
+    module = cupy_standin.make_module()
+    module.cuda.runtime.memGetInfo = lambda: (600 * 10**6, 8 * 10**9)
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    _, _, err = run(*TRANSFER, "--image-size", "512", "--estimate")
+    assert "0.6 GB are free" in err
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True

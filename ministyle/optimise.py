@@ -212,10 +212,15 @@ def _minimise_with_scipy(problem, start, iterations, first_step, history_size):
 def _minimise_on_device(problem, kind, options, start, iterations, state):
     """Minimise with one of `solvers`, and return a message."""
     to_device = problem.objective.network.to_device
-    state = {name: to_device(array) for name, array in (state or {"x": start}).items()}
-    problem.solver = solver = kind(problem.evaluate, state["x"], bounds=problem.bounds, **options)
-    if len(state) > 1:
-        solver.restore(state)
+    x = to_device(start if state is None else state["x"])
+    if x.shape != start.shape:
+        raise MinistyleError(f"the state is that of a picture of shape {x.shape}, and the start has {start.shape}")
+    problem.solver = solver = kind(problem.evaluate, x, bounds=problem.bounds, **options)
+    if state is not None:
+        try:
+            solver.restore({name: to_device(array) for name, array in state.items()})
+        except KeyError:
+            raise MinistyleError("the state is that of another optimizer") from None
     problem.record(solver.x, solver.gradient)
     for _ in range(iterations):
         if not solver.step():

@@ -242,8 +242,9 @@ def line_search(trial, start, first, longest=math.inf):
             step = _clamp(step, low.step, far.step)
             if step in (low.step, new.step):  # nothing lies between any more
                 break
-    # Once more, so that the latest evaluation is the one whose terms are reported.
-    return None if low is start else trial(low.step)
+    if low is start:
+        return None
+    return low if low is new else trial(low.step)  # the latest evaluation is the one whose terms are reported
 
 
 def _minimum_of_cubic(a, b):

@@ -7,6 +7,7 @@ import pytest
 from scipy import optimize
 
 from ministyle.arrays import to_device, to_host
+from ministyle.errors import MinistyleError
 from ministyle.optimise import minimise
 from ministyle.solvers import LBFGS, Adam, Trial, line_search
 
@@ -216,6 +217,18 @@ def test_all_arrays_keep_the_objectives_data_type(optimizer, bounds, dtype, xp, 
     )
     assert seen == {dtype}
     assert {array.dtype.name for name, array in outcome.solver.state().items() if name != "steps"} == {dtype}
+
+
+def test_a_state_that_does_not_fit_is_refused():
+    function, start = Function(rosenbrock), np.ones((1, 1, 3))
+    state = minimise(function, start, iterations=1, optimizer="adam").solver.state()
+    for options, sentence in (
+        ({"optimizer": "lbfgs", "start": start}, "another optimizer"),
+        ({"optimizer": "lbfgsb", "start": start}, "cannot go on from a state"),
+        ({"optimizer": "adam", "start": np.ones((1, 2, 3))}, "of shape"),
+    ):
+        with pytest.raises(MinistyleError, match=sentence):
+            minimise(function, iterations=1, state=state, **options)
 
 
 def test_scipys_solver_has_no_state():

@@ -510,6 +510,8 @@ FLAGS = [
     ("style_layer_weights", "1,0.5,2,1e-3,0", (1.0, 0.5, 2.0, 0.001, 0.0)),
     ("convention", "literal", "literal"),
     ("pooling", "max", "max"),
+    ("optimizer", "lbfgs", "lbfgs"),
+    ("learning_rate", "2.5", 2.5),
     ("history_size", "5", 5),
     ("ftol", "1e-5", 1e-5),
     ("gtol", "0.25", 0.25),

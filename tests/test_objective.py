@@ -119,8 +119,9 @@ def test_everything_stays_on_the_device(xp, device, weights, pictures):
     network = load_network(weights, device=device)
     objective = Objective(network, content=content, style=style, tv_weight=1.0)
     loss, gradient = objective(to_device(pixels, device, "float32"))
-    assert isinstance(loss, float)
-    assert array_module(gradient) is xp
+    assert array_module(loss) is array_module(gradient) is xp
+    assert all(array_module(term) is xp for term in objective.terms.values())
+    assert loss.dtype == np.float64 and loss.shape == ()
     assert gradient.dtype == np.float32
     assert gradient.shape == pixels.shape
 

@@ -17,8 +17,8 @@ from .transfer import TILE, compose_objective, make_network, picture_size
 
 SAMPLE = 256  # pixels, the longest side of the picture on which evaluations are timed
 REPETITIONS = 3
-EVALUATIONS = 1.05  # for each iteration: now and then the line search takes two
-FIRST_EVALUATIONS = 4  # that of the start, and those with which the solver finds its first step
+EVALUATIONS = 1.05  # for each iteration of L-BFGS: now and then its line search takes two
+FIRST_EVALUATIONS = 4  # that of the start, and those with which L-BFGS finds its first step
 SOLVER = {"lbfgsb": 1.4e-8, "lbfgs": 0.7e-8, "adam": 0.5e-8}  # seconds a pixel, iteration and pair remembered
 START_UP = 1.0  # seconds, network and solver included
 
@@ -62,11 +62,12 @@ def estimate(settings, content=None, style=None, *, size=None, tileable=False):
     there = content is not None, style is not None
     seconds_per_pixel, device = _time_evaluations(settings, content, style, size)
     optimizer = choose_optimizer(settings.optimizer, device)
-    solver = SOLVER[optimizer] * (1 if optimizer == "adam" else settings.history_size)
+    adam = optimizer == "adam"
+    solver = SOLVER[optimizer] * (1 if adam else settings.history_size)
     seconds = START_UP
     for level in levels(settings, size, multiple=TILE if tileable else 1):
         memory, rows = run_memory(settings, level.size, *there)
-        evaluations = EVALUATIONS * level.iterations + FIRST_EVALUATIONS
+        evaluations = level.iterations + 1 if adam else EVALUATIONS * level.iterations + FIRST_EVALUATIONS
         evaluation = seconds_per_pixel * (1.0 if rows is None else _cost_of_bands(settings, level.size, rows, *there))
         seconds += (evaluations * evaluation + level.iterations * solver) * level.size[0] * level.size[1]
     return Estimate(seconds, memory, size, rows)

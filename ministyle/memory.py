@@ -10,9 +10,12 @@ from .errors import MinistyleError
 from .network import BLOCKS, CHANNELS, SEQUENCE, layer_name
 from .optimise import choose_optimizer
 
-PROGRAM = 450e6  # bytes, whatever the size: interpreter, libraries, weights, transformed kernels
+PROGRAM = 400e6  # bytes, whatever the size: interpreter, libraries, weights, transformed kernels
+SCIPY = 50e6  # where its solver is used
+SMALL_KERNELS = 80e6  # a pyramid has kernels transformed for small feature maps as well
 SLACK = 1.1  # of what is counted: gaps between arrays
-PICTURES = 520  # bytes a pixel: the pictures themselves, losses' temporary arrays, copies around the solver
+PICTURES = 330  # bytes a pixel: the pictures themselves, losses' temporary arrays
+COPIES = 8  # of a picture, on the way between SciPy's solver and us
 FLOAT64 = 8
 
 
@@ -66,21 +69,25 @@ def run_bytes(height, width, settings, *, content=True, style=True, rows=None):
     """
     layers = used_layers(settings, content, style)
     itemsize = 4 if settings.dtype == "float32" else 8
-    whole = height * width * (solver_bytes(settings, itemsize) + PICTURES)
-    plain = settings.convolution == "direct" or choose_device(settings.device) == "cuda"
+    device = choose_device(settings.device)
+    optimizer = choose_optimizer(settings.optimizer, device)
+    fixed = PROGRAM + (SCIPY if optimizer == "lbfgsb" else 0) + (SMALL_KERNELS if settings.pyramid else 0)
+    whole = height * width * (_solver_bytes(optimizer, settings.history_size, itemsize) + PICTURES)
+    plain = settings.convolution == "direct" or device == "cuda"
     each = evaluation_bytes(*layers, itemsize, plain) * SLACK
     if rows is None:
-        return PROGRAM + whole + height * width * each
+        return fixed + whole + height * width * each
     targets = sum(_numbers(name) for name in layers[0]) * itemsize
     window = min(height, rows + 2 * reach([*layers[0], *layers[1]]))
-    return PROGRAM + whole + height * width * targets + window * width * each
+    return fixed + whole + height * width * targets + window * width * each
 
 
-def solver_bytes(settings, itemsize):
+def _solver_bytes(optimizer, history_size, itemsize):
     """Return how many bytes a pixel the solver keeps, besides what the evaluation does."""
-    optimizer = choose_optimizer(settings.optimizer, choose_device(settings.device))
-    vectors = {"lbfgsb": 2 * settings.history_size + 5, "lbfgs": 2 * settings.history_size + 5, "adam": 7}[optimizer]
-    return vectors * 3 * (FLOAT64 if optimizer == "lbfgsb" else itemsize)  # a number each for red, green and blue
+    vectors = 7 if optimizer == "adam" else 2 * history_size + 5
+    if optimizer == "lbfgsb":
+        vectors, itemsize = vectors + COPIES, FLOAT64
+    return vectors * 3 * itemsize  # a number each for red, green and blue
 
 
 def band_rows(settings, size, *, content=True, style=True):

@@ -132,6 +132,8 @@ def minimise(
     if optimizer not in OPTIMIZERS:
         raise MinistyleError(f"optimizer (={optimizer!r}) must be one of {', '.join(OPTIMIZERS)}")
     if optimizer == "lbfgsb":
+        if state is not None:
+            raise MinistyleError("SciPy's solver cannot go on from a state; choose optimizer 'lbfgs' or 'adam'")
         import scipy.optimize  # noqa: F401  # before BLAS libraries are looked for, as it brings one along
     problem = _Problem(objective, bounds, ftol, gtol, on_step)
     start = np.asarray(arrays.to_host(start), dtype=np.float64)
@@ -144,8 +146,6 @@ def minimise(
     try:
         with problem.blas.limit(limits=1):
             if optimizer == "lbfgsb":
-                if state is not None:
-                    raise MinistyleError("SciPy's solver cannot go on from a state; choose optimizer 'lbfgs' or 'adam'")
                 message = _minimise_with_scipy(problem, start, iterations, first_step, history_size)
             elif optimizer == "lbfgs":
                 options = {"history_size": history_size, "first_step": first_step}
@@ -159,14 +159,11 @@ def minimise(
             raise MinistyleError(
                 f"the loss of the starting picture is not finite ({problem.loss}); check the weights of the terms"
             ) from None
-        message = (
-            f"stopped: loss (={problem.loss:.4g}) or gradient not finite at evaluation {problem.evaluations}; "
-            f"this is the picture after iteration {len(problem.history) - 1}"
-        )
+        message = f"stopped: loss (={problem.loss:.4g}) or gradient not finite; this is the picture before that"
     except KeyboardInterrupt:
         if not problem.history:
             raise
-        message, interrupted = f"interrupted; this is the picture after iteration {len(problem.history) - 1}", True
+        message, interrupted = "interrupted; this is the latest picture", True
     pixels = np.asarray(arrays.to_host(problem.pixels), dtype=np.float64)
     return Outcome(pixels, problem.history, message, completed, interrupted, problem.solver)
 

@@ -183,8 +183,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_picture(optimiz
     outcome = minimise(objective, START, iterations=30, optimizer=optimizer, on_step=lambda step, x: pictures.append(x))
     assert not outcome.completed
     assert "=nan" in outcome.message
-    assert "evaluation 8" in outcome.message
-    assert f"iteration {outcome.history[-1].iteration}" in outcome.message
+    assert outcome.history[-1].evaluations < 8 == objective.calls
     np.testing.assert_array_equal(outcome.pixels, pictures[-1])
     assert np.isfinite(outcome.history[-1].loss)
 

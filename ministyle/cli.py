@@ -330,12 +330,18 @@ def _run_experiment(options, to_make, folder, draw):
     return 0
 
 
+def _iterations(panel):
+    """Return how many iterations a panel takes if it is square; a narrow one may leave out a level of its pyramid."""
+    side = panel.settings.image_size
+    return sum(level.iterations for level in levels(panel.settings, (side, side)))
+
+
 class _PanelProgress:
     """The progress line of an experiment, and a printed line for each panel."""
 
     def __init__(self, to_make, quiet):
         self.total = len(to_make)
-        self.iterations = sum(panel.settings.iterations for panel in to_make)
+        self.iterations = sum(map(_iterations, to_make))
         self.quiet = quiet
         self.done = 0
         self.finished_iterations = 0
@@ -351,17 +357,17 @@ class _PanelProgress:
     def step(self, panel, step, pixels):
         """Show how far the present panel is."""
         self.bar.set_postfix_str(f"{panel.name}: loss {step.loss:.4g}")
-        iteration = min(step.iteration, panel.settings.iterations)  # in a pyramid it may be more
+        iteration = min(step.iteration, _iterations(panel))
         self.bar.update(self.finished_iterations + iteration - self.bar.n)
 
     def panel(self, panel, record, made):
         """Print a line for a panel that is finished, or that was there before."""
         self.done += 1
         if made:
-            self.finished_iterations += panel.settings.iterations
+            self.finished_iterations += _iterations(panel)
             self.bar.update(self.finished_iterations - self.bar.n)
         else:
-            self.bar.total -= panel.settings.iterations
+            self.bar.total -= _iterations(panel)
         now = time.monotonic()
         seconds, self.last = now - self.last, now
         losses = "  ".join(f"{kind} {value:.4g}" for kind, value in record["losses"].items())

@@ -18,6 +18,7 @@ OPTIMIZERS = {"lbfgsb": "L-BFGS-B", "lbfgs": "L-BFGS", "adam": "Adam"}
 BOUNDS = (0.0, 255.0)
 FIRST_STEP = 0.3  # levels, about, by which the solver's first trial moves an average pixel; twice that is often too far
 LEARNING_RATE = 10.0
+INTERRUPTED = "interrupted; this is the latest picture"
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def minimise(
     except KeyboardInterrupt:
         if not problem.history:
             raise
-        message, interrupted = "interrupted; this is the latest picture", True
+        message, interrupted = INTERRUPTED, True
     pixels = np.asarray(arrays.to_host(problem.pixels), dtype=np.float64)
     return Outcome(pixels, problem.history, message, completed, interrupted, problem.solver)
 

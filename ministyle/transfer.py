@@ -1,6 +1,6 @@
 """The story: pictures -> network -> targets -> objective -> optimise -> picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from .image import read_picture, resize, to_uint8
 from .memory import band_rows
 from .network import load_network
 from .objective import Objective
-from .optimise import BOUNDS, choose_optimizer, minimise
+from .optimise import BOUNDS, INTERRUPTED, choose_optimizer, minimise
 from .pyramid import after, levels
 from .settings import Settings
 
@@ -138,17 +138,20 @@ def make_picture(settings, content=None, style=None, *, size=None, tileable=Fals
     """
     size = picture_size(content, style, size, tileable)
     network = make_network(settings, tileable)
-    picture, history = None, []
+    outcome, history = None, []
     for level in levels(settings, size, multiple=TILE if tileable else 1):
-        pictures = [whole if whole is None else level.shrink(whole) for whole in (content, style)]
-        if picture is None:
-            picture = starting_picture(settings, *pictures, level.size)
-        objective, rows = compose_objective(network, settings, *pictures, level.size, tileable)
-        outcome = _minimise_level(settings, objective, resize(picture, *level.size), level, history, on_step)
-        picture = outcome.pixels
+        try:
+            pictures = [whole if whole is None else level.shrink(whole) for whole in (content, style)]
+            start = outcome.pixels if outcome else starting_picture(settings, *pictures, level.size)
+            objective, rows = compose_objective(network, settings, *pictures, level.size, tileable)
+            outcome = _minimise_level(settings, objective, resize(start, *level.size), level, history, on_step)
+        except KeyboardInterrupt:
+            if outcome is None:
+                raise
+            outcome = replace(outcome, message=INTERRUPTED, completed=False, interrupted=True)  # between two levels
         if not outcome.completed:
             break
-    picture = to_uint8(resize(picture, *size))
+    picture = to_uint8(resize(outcome.pixels, *size))
     return Result(picture, history, outcome.message, outcome.completed, settings, outcome.interrupted, rows)
 
 

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from ministyle.image import resize
+from ministyle.image import resize, to_uint8
 from ministyle.optimise import Step
 from ministyle.pyramid import SHARES, after, levels
 from ministyle.settings import Settings
@@ -85,6 +85,37 @@ def test_an_interrupted_picture_has_its_size_and_says_so(pictures):
     assert result.interrupted and not result.completed
     assert result.image.shape == (256, 320, 3)
     assert result.history[-1].size == (64, 80)
+
+
+@pytest.fixture
+def interrupt_before(monkeypatch):
+    """Return a function that lets a user interrupt when a level of this size is prepared."""
+    module = importlib.import_module("ministyle.transfer")
+    original = module.compose_objective
+
+    def interrupt_before(size):
+        def compose_objective(network, settings, content, style, level_size, tileable):
+            if level_size == size:
+                raise KeyboardInterrupt
+            return original(network, settings, content, style, level_size, tileable)
+
+        monkeypatch.setattr(module, "compose_objective", compose_objective)
+
+    return interrupt_before
+
+
+def test_a_picture_interrupted_between_two_levels_is_kept(pictures, interrupt_before):
+    interrupt_before((128, 160))
+    seen = []
+    result = transfer(*pictures, pyramid=True, image_size=320, iterations=4, on_step=lambda step, x: seen.append(x))
+    assert result.interrupted and not result.completed and "interrupted" in result.message
+    np.testing.assert_array_equal(result.image, to_uint8(resize(seen[-1], 256, 320)))
+
+
+def test_before_there_is_any_picture_an_interrupt_goes_through(pictures, interrupt_before):
+    interrupt_before((64, 80))
+    with pytest.raises(KeyboardInterrupt):
+        transfer(*pictures, pyramid=True, image_size=320)
 
 
 def test_texture_and_noise_begin_small(pictures):

@@ -1,11 +1,33 @@
-"""Write a file whole or not at all."""
+"""Files: those that come with the project, their hashes, and how a new one is written whole or not at all."""
 
+import hashlib
 import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import MinistyleError
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def shipped_path(relative):
+    """Return where a file that comes with the project lies, in a checkout or in an installed package.
+
+    Parameters
+    ----------
+    relative : str
+        The file's path in the project, such as "weights/vgg19.h5". A wheel carries the same tree inside the package,
+        under `shipped`.
+    """
+    installed = PACKAGE / "shipped" / relative
+    return installed if installed.exists() else PACKAGE.parent / relative
+
+
+def sha256(path):
+    """Return a file's SHA-256 as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -8,7 +8,6 @@ expects of a picture (`channel_order`, `pixel_mean`, `pixel_scale`), where the n
 the wrong preprocessing.
 """
 
-import hashlib
 import os
 import re
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import MinistyleError
-from .files import new_file
+from .files import PACKAGE, new_file, sha256, shipped_path
 
 ENVIRONMENT_VARIABLE = "MINISTYLE_WEIGHTS"
 FORMAT = "ministyle weights 1"
@@ -28,7 +27,6 @@ DTYPES = ("float16", "float32")
 KERAS_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 KERAS_SHA256 = "bde7da0dfd621cbf86e11ce04e4946a9a42634c2cfd21318bba090d860699e35"
 
-_PACKAGE = Path(__file__).resolve().parent
 _DESCRIPTION = {
     "format": FORMAT,
     "network": "VGG-19",
@@ -69,19 +67,6 @@ class Weights:
 
 
 # Finding ---------------------------------------------------------------------------------------------
-
-
-def shipped_path(relative):
-    """Return where a file that comes with the project lies, in a checkout or in an installed package.
-
-    Parameters
-    ----------
-    relative : str
-        The file's path in the project, such as "weights/vgg19.h5". A wheel carries the same tree inside
-        the package, under `shipped`.
-    """
-    installed = _PACKAGE / "shipped" / relative
-    return installed if installed.exists() else _PACKAGE.parent / relative
 
 
 def user_path():
@@ -182,12 +167,6 @@ def _check_shapes(layers, path):
         channels = bias.size
 
 
-def sha256(path):
-    """Return a file's SHA-256 as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 # Making ----------------------------------------------------------------------------------------------
 
 
@@ -272,7 +251,7 @@ def _default_output(dtype):
     """Return where a weight file of this type belongs."""
     if dtype == "float32":
         return user_path()
-    checkout = _PACKAGE.parent
+    checkout = PACKAGE.parent
     if not (checkout / "setup.cfg").is_file():
         raise MinistyleError("name the file to write with -o (this is not a checkout of the project)")
     return checkout / "weights" / "vgg19.h5"

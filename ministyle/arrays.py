@@ -1,10 +1,11 @@
 """NumPy or CuPy: to which module an array belongs, and the way between host and device.
 
-The rest of the package is written once for both. A function starts with `xp = array_module(x)` and
-then uses `xp` where a NumPy program has `np`. This is the only file that imports CuPy, and it does so
-late: "CuPy can be imported" and "there is a GPU" are two questions, and CuPy installs and imports on
-machines without a GPU.
+The rest of the package is written once for both. A function starts with `xp = array_module(x)` and then uses `xp`
+where a NumPy program has `np`. Only this file imports CuPy, and only when it is needed. A machine without a GPU may
+have CuPy all the same, so `gpu_problem` asks for both.
 """
+
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -101,6 +102,33 @@ def blas_libraries():
     return [library for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
 
 
+class OneBlasThread:
+    """A context in which BLAS, the library that multiplies matrices, uses one thread.
+
+    A solver's vector operations wait for memory. Several threads do not speed them up, and they disturb the threads of
+    the next evaluation, since idle BLAS threads keep a core busy for a while.
+    """
+
+    def __init__(self):
+        import threadpoolctl
+
+        self._blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
+        self._threads = {library["prefix"]: library["num_threads"] for library in self._blas.info()}
+
+    def __enter__(self):
+        self._limit = self._blas.limit(limits=1)
+        return self
+
+    def __exit__(self, *_):
+        self._limit.restore_original_limits()
+
+    @contextmanager
+    def released(self):
+        """Give BLAS its threads back for a while."""
+        with self._blas.limit(limits=self._threads):
+            yield
+
+
 def to_device(x, device, dtype=None):
     """Return `x`, an array of either module or a nested list, as an array on `device`.
 
@@ -129,8 +157,8 @@ def to_host(x):
 def read_scalars(scalars):
     """Return scalars as a list of floats, all fetched from the device in one transfer.
 
-    Whoever reads a number from a GPU waits until all work there is done. So numbers stay there as arrays without
-    dimensions, and are read together, when there is a decision to make.
+    Reading a number from a GPU waits until all work there is done. So numbers stay there as arrays without dimensions.
+    They are read together, when a decision depends on them.
 
     Parameters
     ----------

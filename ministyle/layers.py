@@ -1,19 +1,19 @@
 """The four operations that VGG-19 is made of, forward and backward, by hand.
 
-A feature map is an array of shape (H, W, C): height, width, channels, without a batch axis. Every
-forward function returns its output and a cache, the little that its backward function needs; every
-backward function takes the gradient of the loss with respect to the output, `dy`, and the cache, and
-returns the gradient with respect to the input, `dx`. The network's weights are never trained, so there
-are no gradients with respect to them, and the caches stay small: a convolution needs only its kernel, a
-ReLU one bit per number, average pooling nothing but a shape.
+A feature map is an array of shape (H, W, C): height, width, channels, without a batch axis. Every forward function
+returns its output and a cache, the little that its backward function needs. Every backward function takes the gradient
+of the loss with respect to the output, `dy`, and the cache. It returns the gradient with respect to the input, `dx`.
 
-All functions are pure: they change none of their arguments. The data type of the result is that of
-the input, float32 or float64.
+The network's weights are never trained, so nothing computes gradients with respect to them, and the caches stay small:
+a convolution keeps its kernel, a ReLU one byte per number, average pooling only a shape.
+
+All functions are pure: they change none of their arguments. The result has the data type of the input, float32 or
+float64.
 """
 
 from .arrays import array_module
 
-BORDERS = {"zero": "constant", "periodic": "wrap"}  # what lies around a picture, in our words and in NumPy's
+BORDERS = {"zero": "constant", "periodic": "wrap"}  # what surrounds a picture: our name -> NumPy's name
 
 
 def convolution_forward(x, kernel, bias=None, border="zero"):  # (H, W, C), (3, 3, C, K), (K,) -> (H, W, K)
@@ -21,11 +21,11 @@ def convolution_forward(x, kernel, bias=None, border="zero"):  # (H, W, C), (3, 
 
     With `border="periodic"` the picture is surrounded by copies of itself instead, as in a tiling.
 
-    What deep learning calls convolution does not flip its kernel:
+    Deep learning's convolution does not flip its kernel:
     y[h, w, k] = bias[k] + sum over i, j, c of padded[h + i, w + j, c] * kernel[i, j, c, k].
 
-    The sum over c and for all h, w, k at once is a matrix product; the sum over the nine positions i, j of
-    the kernel is the loop below.
+    The sum over c, for all h, w and k at once, is a matrix product. The loop below adds up the nine positions i, j of
+    the kernel.
 
     Returns
     -------
@@ -47,13 +47,13 @@ def convolution_forward(x, kernel, bias=None, border="zero"):  # (H, W, C), (3, 
 def convolution_backward(dy, cache):  # (H, W, K), ((3, 3, C, K), border) -> (H, W, C)
     """Propagate a gradient back through `convolution_forward`.
 
-    x[h, w, c] enters y[h - i + 1, w - j + 1, k] with the factor kernel[i, j, c, k]. Collecting all these
-    is again a convolution with the same border: that of dy with the kernel turned by 180 degrees, input
-    and output channels swapped. The bias plays no part.
+    x[h, w, c] enters y[h - i + 1, w - j + 1, k] with the factor kernel[i, j, c, k]. Adding up these contributions is
+    again a convolution with the same border: dy is convolved with the kernel rotated by 180 degrees, its input and
+    output channels swapped. The bias plays no part.
     """
     kernel, border = cache
-    turned = kernel[::-1, ::-1].swapaxes(2, 3)  # (3, 3, K, C)
-    dx, _ = convolution_forward(dy, turned, border=border)
+    rotated = kernel[::-1, ::-1].swapaxes(2, 3)  # (3, 3, K, C)
+    dx, _ = convolution_forward(dy, rotated, border=border)
     return dx
 
 
@@ -72,7 +72,7 @@ def relu_forward(x):  # (H, W, C) -> (H, W, C)
 def relu_backward(dy, cache):  # (H, W, C), (H, W, C) -> (H, W, C)
     """Let the gradient through where the output was positive, and nowhere else.
 
-    At x = 0 the derivative does not exist; 0 is taken there, as in the paper's equations 2 and 6.
+    At x = 0 the derivative does not exist. We take 0 there, as the paper's equations 2 and 6 do.
     """
     return dy * cache
 

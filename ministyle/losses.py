@@ -5,15 +5,15 @@ the paper's letters: F the activations of the picture being made, P those of the
 matrices of the picture being made and of the painting, N the number of filters of the layer, M the number of
 positions. The paper writes F as (N, M); here activations are (H, W, N) with H * W = M.
 
-Two conventions are in use. They differ by factors that depend on the layer's size, so weights cannot be carried
-from one to the other:
+Two conventions are in use. They differ by factors that depend on the layer's size, so the weights of one do not fit
+the other:
 
 | convention | content | style, one layer |
 |---|---|---|
 | "literal": the paper's equations | 1/2 sum (F - P)^2 | 1 / (4 N^2 M^2) sum (G - A)^2 |
 | "mean": the authors' code | mean (F - P)^2 | mean (G/M - A/M)^2 |
 
-None of these functions masks where F is 0, although equations 2 and 6 do: their mask is the derivative of the
+Equations 2 and 6 set the gradient to 0 where F is 0. The functions here do not: that mask is the derivative of the
 ReLU that produced F, and the network's backward sweep begins with that ReLU.
 """
 
@@ -40,7 +40,7 @@ def content_loss(F, P, convention="mean"):  # (H, W, N), (H, W, N) -> scalar, (H
 def gram_matrix(F):  # (H, W, N) -> (N, N)
     """Correlate filters over all positions: G_ij = sum_k F_ik F_jk, equation 3.
 
-    Where a picture has what a filter responds to no longer matters, only which filters respond together.
+    Only which filters respond together matters; where in the picture they respond does not.
     """
     columns = F.reshape(-1, F.shape[2])  # (M, N)
     return columns.T @ columns
@@ -55,14 +55,14 @@ def gram_backward(dG, F):  # (N, N), (H, W, N) -> (H, W, N)
 def style_loss(G, A, convention="mean"):  # (N, N), (N, N) -> scalar, (N, N)
     """Compare Gram matrices in one layer: equation 4, and its gradient.
 
-    Equation 6, the gradient with respect to F, is what `gram_backward` makes of this gradient over M.
+    Equation 6, the gradient with respect to F, is `gram_backward` of this gradient divided by M.
 
     Parameters
     ----------
     G, A : arrays (N, N)
         The Gram matrices of the picture being made and of the painting, each divided by its own number of positions.
-        Equation 4 assumes that both are of one size and divides by M^2; this gives the same where they are, and
-        lets them differ, in both conventions.
+        Equation 4 divides by M^2 and so assumes pictures of one size. For such pictures the result is the same; others
+        may differ in size, in both conventions.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def style_loss(G, A, convention="mean"):  # (N, N), (N, N) -> scalar, (N, N)
 def total_variation_loss(pixels):  # (H, W, C) -> scalar, (H, W, C)
     """Measure roughness: the squared differences of neighbouring pixels, summed, per pixel value.
 
-    Not in the paper; other implementations offer it to calm noise. In units of squared levels (0 to 255).
+    The paper has no such term; other implementations offer it to calm noise. Its unit is squared grey levels.
 
     Returns
     -------

@@ -1,6 +1,7 @@
 """Every setting of a run, each with its default and the reason for it.
 
-The command's flags and help are made from this table.
+The command's flags and help are made from this table, and so is the loss: a setting that is a term's weight names the
+function that makes the term.
 """
 
 import dataclasses
@@ -11,18 +12,29 @@ import os
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+import numpy as np
+
+from .architecture import known_layer_names
 from .arrays import DEVICES
 from .errors import MinistyleError
-from .image import SIDES
 from .losses import CONVENTIONS
-from .network import CONVOLUTIONS, DTYPES, POOLING, layer_name
-from .objective import CONTENT_LAYERS, STYLE_LAYER_WEIGHTS, STYLE_LAYERS
-from .optimise import LEARNING_RATE, OPTIMIZERS
+from .network import BACKENDS, DTYPES, POOLING
+from .solvers import LEARNING_RATE, SOLVERS
+from .terms import (
+    CONTENT_LAYERS,
+    STYLE_LAYER_WEIGHTS,
+    STYLE_LAYERS,
+    content_terms,
+    style_terms,
+    total_variation_terms,
+)
 
+SIDES = ("longest", "shortest")
+COLOURS = {}  # ways to treat the colours of photograph and painting, name -> method; `pictures.colours` fills it
 MAXIMUM_SIZE = 65500  # pixels: what a JPEG file can hold
 
 
-def _setting(default, help, source, choices=None, minimum=None, maximum=math.inf, unit=None):
+def _setting(default, help, source, choices=None, minimum=None, maximum=math.inf, unit=None, term=None):
     """Declare a field of `Settings`.
 
     Parameters
@@ -30,13 +42,20 @@ def _setting(default, help, source, choices=None, minimum=None, maximum=math.inf
     default : value
     help : str, what it is, with units
     source : str, where the default comes from
-    choices : collection of str, optional, all that is allowed
+    choices : collection of str, or a function that returns it, optional; all that is allowed
     minimum, maximum : number, optional, the least and the most that are allowed
     unit : str, optional, that may follow the number on the command line
+    term : function (Scene, Settings) -> list of Term, optional
+        For a weight: makes the terms of the loss that it weighs. See `terms.content_terms`.
     """
-    choices = choices and tuple(choices)
     limits = {"minimum": minimum, "maximum": maximum, "unit": unit}
-    return field(default=default, metadata={"help": help, "source": source, "choices": choices, **limits})
+    return field(default=default, metadata={"help": help, "source": source, "choices": choices, "term": term, **limits})
+
+
+def choices_of(setting):
+    """Return the values that a field of `Settings` can have, a tuple, or None where it is free."""
+    choices = setting.metadata["choices"]
+    return choices and tuple(choices() if callable(choices) else choices)
 
 
 @dataclass(frozen=True)
@@ -70,13 +89,20 @@ class Settings:
         "content", "start from 'noise', 'content', 'style' or a picture file", "ours; the paper starts from noise"
     )
     seed: int = _setting(0, "of the noise", "ours", minimum=0)
-    noise_deviation: float = _setting(
-        25.0, "standard deviation of the noise in levels (0 to 255)", "ours: faint noise leaves no grain", minimum=0
+    noise_std: float = _setting(
+        25.0,
+        "standard deviation of the noise in grey levels (0 to 255)",
+        "ours: faint noise leaves no grain",
+        minimum=0,
     )
     iterations: int = _setting(200, "steps of the solver", "ours: the loss hardly falls any more", minimum=1)
-    content_weight: float = _setting(1.0, "alpha of equation 7", "ours", minimum=0)
-    style_weight: float = _setting(30.0, "beta of equation 7: more of it, more style", "ours", minimum=0)
-    tv_weight: float = _setting(0.0, "weight of the total variation", "the paper has none", minimum=0)
+    content_weight: float = _setting(1.0, "alpha of equation 7", "ours", minimum=0, term=content_terms)
+    style_weight: float = _setting(
+        30.0, "beta of equation 7: more of it, more style", "ours", minimum=0, term=style_terms
+    )
+    tv_weight: float = _setting(
+        0.0, "weight of the total variation", "the paper has none", minimum=0, term=total_variation_terms
+    )
     content_layers: tuple = _setting(CONTENT_LAYERS, "layers whose activations are kept", "the paper, figure 2")
     style_layers: tuple = _setting(STYLE_LAYERS, "layers whose Gram matrices are matched", "the paper, figure 2")
     style_layer_weights: str | tuple = _setting(
@@ -98,15 +124,15 @@ class Settings:
         "SciPy's L-BFGS-B on the host, or our own L-BFGS or Adam where the picture is; 'auto' takes SciPy's on a CPU, "
         "our L-BFGS on a GPU",
         "ours",
-        ("auto", *OPTIMIZERS),
+        ("auto", *SOLVERS),
     )
     history_size: int = _setting(10, "steps that L-BFGS remembers", "SciPy", minimum=1, maximum=1000)
     learning_rate: float = _setting(
-        LEARNING_RATE, "levels (0 to 255), about, that Adam moves a pixel in one step", "ours", minimum=0
+        LEARNING_RATE, "grey levels (0 to 255), about, that Adam moves a pixel in one step", "ours", minimum=0
     )
     ftol: float = _setting(0.0, "stop when the loss falls by less than this, relatively", "ours", minimum=0)
     gtol: float = _setting(
-        0.0, "stop when no component of the gradient, loss per level, exceeds this", "ours", minimum=0
+        0.0, "stop when no component of the gradient, loss per grey level, exceeds this", "ours", minimum=0
     )
     weights: str = _setting(None, "weight file; by default the one that 'info' shows", "ours")
     pyramid: bool = _setting(
@@ -122,19 +148,28 @@ class Settings:
         unit="GB",
     )
     dtype: str = _setting("float32", "type the network computes in", "ours", DTYPES)
-    convolution: str = _setting("auto", "the fast convolution, for the CPU, or the plain one", "ours", CONVOLUTIONS)
+    convolution: str = _setting(
+        "auto", "the fast convolution, for the CPU, or the plain one", "ours", lambda: ("auto", *BACKENDS)
+    )
     threads: int = _setting(
         None, "threads of the fast convolution; by default all cores", "ours", minimum=1, maximum=1024
     )
     tf32: bool = _setting(
         False, "let a GPU round the numbers it multiplies to 10 bits: faster, and 1000 times less exact", "ours"
     )
+    colours: str = _setting(
+        "painting",
+        "'painting' takes the painting's colours, 'photo-luminance' keeps the photograph's and transfers only light "
+        "and dark",
+        "the paper",
+        lambda: COLOURS,
+    )
     device: str = _setting("auto", "where to compute; 'auto' takes a GPU where there is one", "ours", DEVICES)
 
     def __post_init__(self):
         """Refuse what is impossible, before any work begins."""
         for setting in dataclasses.fields(self):
-            _check(setting, getattr(self, setting.name))
+            object.__setattr__(self, setting.name, _checked(setting, getattr(self, setting.name)))
         for name in ("content_layers", "style_layers"):
             object.__setattr__(self, name, _layers(name, getattr(self, name)))
         object.__setattr__(self, "style_layer_weights", _layer_weights(self.style_layer_weights, self.style_layers))
@@ -159,21 +194,31 @@ class Settings:
         return cls(**{**PRESETS[preset], **changes})
 
 
-def _check(setting, value):
-    """Check one value against its field's choices, type and limits."""
-    name, choices = setting.name, setting.metadata["choices"]
+def terms_of(settings, scene):
+    """Return the terms of the loss that the settings ask for, a list; see `terms.Scene`."""
+    makers = [setting.metadata["term"] for setting in dataclasses.fields(settings)]
+    return [term for make in makers if make is not None for term in make(scene, settings)]
+
+
+def _checked(setting, value):
+    """Check one value against its field's choices, type and limits; return it as Python's own type."""
+    name, choices = setting.name, choices_of(setting)
     if value is None and setting.default is None:
-        return
+        return None
     if choices is not None and value not in choices:
         raise MinistyleError(f"{name} (={value!r}) must be one of {', '.join(choices)}")
     if setting.type in (int, float):
         _check_number(name, value, setting.type, setting.metadata["minimum"], setting.metadata["maximum"])
-    if setting.type is bool and not isinstance(value, bool):
-        raise MinistyleError(f"{name} (={value!r}) must be True or False")
+        return setting.type(value)
+    if setting.type is bool:
+        if not isinstance(value, bool | np.bool_):
+            raise MinistyleError(f"{name} (={value!r}) must be True or False")
+        return bool(value)
     if name == "weights" and not isinstance(value, str | os.PathLike):
         raise MinistyleError(f"{name} (={value!r}) must be a path")
     if name == "init" and (value is None or isinstance(value, numbers.Number)):
         raise MinistyleError(f"{name} (={value!r}) must be 'noise', 'content', 'style' or a picture")
+    return value
 
 
 def _check_number(name, value, kind, minimum, maximum=math.inf):
@@ -195,10 +240,12 @@ def _layers(name, value):
     names = (value,) if isinstance(value, str) else value
     if not isinstance(names, tuple | list) or not all(isinstance(layer, str) for layer in names):
         raise MinistyleError(f"{name} (={value!r}) must be names of layers")
-    layers = tuple(layer_name(layer) for layer in names)
-    if not layers or len(set(layers)) < len(layers):
-        raise MinistyleError(f"{name} (={','.join(layers)!r}) must name at least one layer, and none twice")
-    return layers
+    if not names:
+        raise MinistyleError(f"{name} must name at least one layer")
+    try:
+        return known_layer_names(names)
+    except MinistyleError as error:
+        raise MinistyleError(f"{name}: {error}") from None
 
 
 def _layer_weights(value, style_layers):
@@ -211,7 +258,7 @@ def _layer_weights(value, style_layers):
         _check_number("style_layer_weights", weight, float, 0)
     if len(value) != len(style_layers):
         raise MinistyleError(f"style_layer_weights has {len(value)} numbers for {len(style_layers)} style layers")
-    return tuple(value)
+    return tuple(float(weight) for weight in value)
 
 
 _PRESETS = {
@@ -238,7 +285,7 @@ _PRESETS = {
         "normalised": True,
         "pooling": "average",
         "init": "noise",
-        "noise_deviation": 60.0,
+        "noise_std": 60.0,
         "content_weight": 1.0,
         "style_weight": 10.0,
         "style_layer_weights": "equal",

@@ -1,0 +1,74 @@
+"""The algorithm from beginning to end: pictures -> terms -> objective -> solver -> picture.
+
+Everything here is handed in: the network, the pictures as arrays, the settings. `jobs` reads them from files.
+"""
+
+import numpy as np
+
+from .objective import Objective
+from .settings import terms_of
+from .solvers import BOUNDS, choose_optimizer, minimise
+from .terms import Scene
+
+GREY = 127.5  # the mean of the noise, in grey levels
+
+
+def white_noise(size, seed=0, std=25.0):  # -> (*size, 3)
+    """Return the start that the paper proposes: white noise around grey, RGB, clipped to 0 to 255, float32.
+
+    The noise is drawn on the host, so a seed gives the same start on every device.
+
+    Parameters
+    ----------
+    size : (height, width)
+    seed : int
+    std : float, the standard deviation of the noise in grey levels
+    """
+    noise = np.random.default_rng(seed).standard_normal((*size, 3))
+    return np.clip(GREY + std * noise, *BOUNDS).astype(np.float32)
+
+
+def compose_objective(network, settings, content, style, style_margin=0):
+    """Compose what is minimised.
+
+    Parameters
+    ----------
+    network : Network
+    settings : Settings
+    content, style, style_margin : see `terms.Scene`
+
+    Returns
+    -------
+    Objective
+    """
+    scene = Scene(network, content, style, style_margin)
+    return Objective(network, terms_of(settings, scene))
+
+
+def repaint(objective, settings, start, *, iterations=None, on_step=None):
+    """Minimise an objective, as the settings say, beginning with the picture `start`.
+
+    Parameters
+    ----------
+    objective : Objective
+    settings : Settings
+    start : array (H, W, 3), RGB, 0 to 255
+    iterations : int, optional, where it is not `settings.iterations`
+    on_step : see `solvers.minimise`
+
+    Returns
+    -------
+    solvers.Outcome
+    """
+    return minimise(
+        objective,
+        start,
+        iterations=settings.iterations if iterations is None else iterations,
+        optimizer=choose_optimizer(settings.optimizer, objective.network.device),
+        bounds=BOUNDS if settings.bounds else None,
+        history_size=settings.history_size,
+        learning_rate=settings.learning_rate,
+        ftol=settings.ftol,
+        gtol=settings.gtol,
+        on_step=on_step,
+    )

@@ -1,0 +1,8 @@
+"""A job: what is asked for as one value, and how it is done from the pictures to the result.
+
+| file | what it is about |
+|---|---|
+| `scales` | coarse to fine: the sizes that a picture goes through |
+| `job` | `Job`: settings and decoded pictures; `job.estimate()`, `job.run()`; `Result` |
+| `public` | the package's functions `transfer`, `reconstruct_content` and `reconstruct_style` |
+"""

@@ -1,0 +1,249 @@
+"""A job as a value: settings, decoded pictures and the size of the picture to be made."""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+
+import numpy as np
+
+from .. import algorithm
+from ..cost.estimate import estimate
+from ..cost.memory import make_plan
+from ..errors import MinistyleError
+from ..fast import bands
+from ..pictures.reading import read_picture
+from ..pictures.sizes import resize
+from ..pictures.values import to_uint8
+from ..settings import COLOURS, Settings
+from ..solvers import Outcome
+from ..solvers.problem import INTERRUPTED
+from ..weights.load import load_network
+from .scales import continued, scales
+
+TILE = 16  # pixels: all of VGG-19's pooling layers halve a side that is a multiple of it without a remainder
+MARGIN = 128  # pixels around a tileable picture's painting: farther than the 126 that conv5_4 sees
+STARTS = ("noise", "content", "style")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished picture and how it came about.
+
+    Attributes
+    ----------
+    image : uint8 array (H, W, 3), RGB
+    history : list of `solvers.Step`, the first of them the start, and so the first at each scale of a pyramid
+    message : str, why the optimisation stopped
+    completed : bool, False if the user interrupted it or the loss became infinite
+    settings : Settings
+    interrupted : bool, True if the user interrupted it
+    stopped : bool, True if `on_step` stopped it
+    band_rows : int or None, the height of the bands in which the picture was worked on
+    """
+
+    image: np.ndarray
+    history: list
+    message: str
+    completed: bool
+    settings: Settings
+    interrupted: bool = False
+    stopped: bool = False
+    band_rows: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A picture to be made. `Job.of` makes one from files.
+
+    Attributes
+    ----------
+    settings : Settings
+    photograph : float32 array (H, W, 3), the content picture, RGB, 0 to 255, or None
+    painting : the style picture, likewise
+    size : (height, width) of the picture to be made
+    tileable : bool
+        Let opposite edges fit, so that copies of the picture side by side show no seam. Its sides are multiples of 16.
+    init : float32 array (H, W, 3), the picture to begin with, or None where the settings name another start
+    """
+
+    settings: Settings
+    photograph: np.ndarray | None = field(repr=False)
+    painting: np.ndarray | None = field(repr=False)
+    size: tuple
+    tileable: bool = False
+    init: np.ndarray | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, settings, content=None, style=None, *, size=None, tileable=False):
+        """Make a job of pictures, which are decoded and scaled here.
+
+        Parameters
+        ----------
+        settings : Settings
+        content, style : path, PIL image or array (H, W, 3), RGB, 0 to 255; one alone makes a reconstruction
+        size : (height, width), optional
+            Of the picture to be made; by default that of the content picture, or else of the style picture, once it has
+            been scaled to `settings.image_size`.
+        tileable : bool
+
+        Raises
+        ------
+        MinistyleError
+            A picture cannot be read, the start asks for a picture that is not there, or the size is not tileable.
+        """
+        if content is not None:
+            content = read_picture(content, settings.image_size, settings.side)
+        if style is not None:
+            style = read_picture(style, settings.style_size or settings.image_size, settings.side)
+        if size is None:
+            size = (style if content is None else content).shape[:2]
+            size = tuple(max(1, round(side / TILE)) * TILE for side in size) if tileable else size
+        init = None
+        if not isinstance(settings.init, str) or settings.init not in STARTS:
+            init = read_picture(settings.init)
+        elif settings.init != "noise" and {"content": content, "style": style}[settings.init] is None:
+            raise MinistyleError(
+                f"init (={settings.init!r}) asks for a {settings.init} picture, and there is none"
+            )
+        if tileable:
+            _check_tileable(settings, size)
+        return cls(settings, content, style, tuple(size), tileable, init)
+
+    @cached_property
+    def network(self):
+        """The network that the settings ask for."""
+        settings = self.settings
+        return load_network(
+            settings.weights,
+            pooling=settings.pooling,
+            normalised=settings.normalised,
+            dtype=settings.dtype,
+            device=settings.device,
+            convolution=settings.convolution,
+            threads=settings.threads,
+            border="periodic" if self.tileable else "zero",
+            tf32=settings.tf32,
+        )
+
+    @cached_property
+    def pictures(self):
+        """Content and style as the network sees them, treated for the sake of colours."""
+        return COLOURS[self.settings.colours].before(self.photograph, self.painting)
+
+    @property
+    def scales(self):
+        """The sizes that the picture goes through, a list of `Scale`."""
+        return scales(self.settings, self.size, multiple=TILE if self.tileable else 1)
+
+    def plan_at(self, scale):
+        """Return a `cost.memory.Plan`, how memory is used at a scale."""
+        style_size = None
+        if self.painting is not None:
+            margin = 2 * MARGIN if self.tileable else 0
+            style_size = tuple(side + margin for side in scale.reduced(self.painting.shape[:2]))
+        return make_plan(self.settings, scale.size, content=self.photograph is not None, style_size=style_size)
+
+    def objective_at(self, scale, plan=None):
+        """Return the `Objective` at a scale, by default in bands where `settings.max_memory` asks for them."""
+        content, style = (None if picture is None else scale.shrink(picture) for picture in self.pictures)
+        plan = self.plan_at(scale) if plan is None else plan
+        compose = algorithm.compose_objective
+        if self.tileable:
+            if plan.in_bands:
+                raise MinistyleError(
+                    f"a tileable picture cannot be made in bands: max_memory (={self.settings.max_memory}) is too low"
+                )
+            # The painting itself has edges. With the network's periodic border its left edge would meet its right one,
+            # and the style would contain that straight seam, or the edge to a border of zeros. So its mirror image
+            # surrounds it, as far as the network sees.
+            style = np.pad(style, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), "symmetric")
+            compose = partial(compose, style_margin=MARGIN)
+        elif plan.in_bands:
+            compose = partial(bands.compose_objective, rows=plan.rows, style_rows=plan.style_rows)
+        return compose(self.network, self.settings, content, style)
+
+    def estimate(self):
+        """Return an `Estimate` of time and memory; some evaluations of a small picture are timed for it."""
+        return estimate(self)
+
+    def run(self, on_step=None):
+        """Make the picture.
+
+        Parameters
+        ----------
+        on_step : function of (Step, pixels (H, W, 3)), optional
+            Called at the start and after every iteration. If it returns True, the run stops, and the picture so far is
+            the result.
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        MinistyleError
+            A layer cannot be had from these weights or this size.
+        """
+        outcome, history, plan = None, [], None
+        for scale in self.scales:
+            try:
+                plan = self.plan_at(scale)
+                start = self._start(scale) if outcome is None else resize(outcome.pixels, *scale.size)
+                outcome = self._repaint(scale, plan, start, history, on_step)
+            except KeyboardInterrupt:
+                if outcome is None:
+                    raise
+                # between two scales
+                outcome = replace(outcome, message=INTERRUPTED, completed=False, interrupted=True)
+            if outcome.stopped or not outcome.completed:
+                break
+        return self._result(outcome, history, plan)
+
+    def _repaint(self, scale, plan, start, history, on_step):
+        """Minimise at one scale, which may be the only one, and add its steps to the history; return the outcome."""
+        objective = self.objective_at(scale, plan)
+        last = history[-1] if history else None
+
+        def report(step, pixels):
+            history.append(continued(step, last))
+            if on_step is not None and (step.iteration or last is None):
+                return on_step(history[-1], pixels)
+            return False
+
+        return algorithm.repaint(objective, self.settings, start, iterations=scale.iterations, on_step=report)
+
+    def _start(self, scale):  # -> (*scale.size, 3)
+        """Return the picture that the optimisation begins with."""
+        settings = self.settings
+        if self.init is not None:
+            return resize(self.init, *scale.size)
+        if settings.init == "noise":
+            return algorithm.white_noise(scale.size, settings.seed, settings.noise_std)
+        content, style = self.pictures
+        return resize(scale.shrink({"content": content, "style": style}[settings.init]), *scale.size)
+
+    def _result(self, outcome: Outcome, history, plan):
+        picture = COLOURS[self.settings.colours].after(resize(outcome.pixels, *self.size), self.photograph)
+        return Result(
+            to_uint8(picture),
+            history,
+            outcome.message,
+            outcome.completed,
+            self.settings,
+            outcome.interrupted,
+            outcome.stopped,
+            plan.rows,
+        )
+
+    def __getstate__(self):
+        """Leave the network behind when the job goes to another process."""
+        return {name: value for name, value in self.__dict__.items() if name != "network"}
+
+
+def _check_tileable(settings, size):
+    """Refuse what would leave a seam."""
+    if any(side % TILE for side in size):
+        raise MinistyleError(
+            f"a tileable picture's sides must be multiples of {TILE}: {size[1]} x {size[0]} does not do"
+        )
+    if settings.tv_weight:
+        raise MinistyleError("tv_weight does not look across a picture's edges; leave it at 0 for a tileable picture")

@@ -1,0 +1,151 @@
+"""Minimise an objective over pictures, step by step.
+
+| file | what it is about |
+|---|---|
+| `problem` | the objective as a solver wants it, and the record of every step |
+| `registry` | what a solver has to offer |
+| `line_search` | how far to go along a direction |
+| `device` | what our own solvers have in common |
+| `lbfgs` | L-BFGS by hand |
+| `adam` | Adam by hand, to compare with |
+| `lbfgsb` | SciPy's L-BFGS-B, the default on a CPU |
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .. import arrays
+from ..errors import MinistyleError
+from . import adam, lbfgs, lbfgsb
+from .problem import INTERRUPTED, NotFiniteError, Problem, Step
+from .registry import FIRST_STEP, Options
+
+__all__ = ["BOUNDS", "LEARNING_RATE", "SOLVERS", "Outcome", "Step", "choose_optimizer", "minimise"]
+
+SOLVERS = {"lbfgsb": lbfgsb.SOLVER, "lbfgs": lbfgs.SOLVER, "adam": adam.SOLVER}
+BOUNDS = (0.0, 255.0)
+LEARNING_RATE = 10.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an optimisation ended.
+
+    Attributes
+    ----------
+    pixels : float64 array (H, W, 3), the last picture whose loss was finite
+    history : list of Step, the first of them the start
+    message : str, the solver's own words on why it stopped, or ours
+    completed : bool, False if the loss became infinite or nan, or the user interrupted
+    interrupted : bool, True if the user interrupted
+    stopped : bool, True if `on_step` asked to stop
+    solver : LBFGS or Adam as it stands, whose `state()` another run can begin with; None if it was SciPy's
+    """
+
+    pixels: np.ndarray
+    history: list
+    message: str
+    completed: bool
+    interrupted: bool = False
+    stopped: bool = False
+    solver: Any = field(default=None, repr=False)
+
+
+def choose_optimizer(name, device):
+    """Return an optimizer's name: "auto" is SciPy's on a CPU and our L-BFGS, which stays on the device, on a GPU."""
+    if name == "auto":
+        return "lbfgsb" if device == "cpu" else "lbfgs"
+    return name
+
+
+def minimise(
+    objective,
+    start,
+    *,
+    iterations,
+    optimizer="lbfgsb",
+    bounds=None,
+    history_size=10,
+    learning_rate=LEARNING_RATE,
+    ftol=0.0,
+    gtol=0.0,
+    state=None,
+    on_step=None,
+):
+    """Minimise an objective, beginning with the picture `start`.
+
+    Parameters
+    ----------
+    objective : Objective, or what behaves like one
+        Called with pixels (H, W, 3) it returns an `Evaluation`, and it has `.network.to_device`.
+    start : array (H, W, 3)
+    iterations : int
+        How many steps to make. With L-BFGS each costs one evaluation of loss and gradient, now and then two or three;
+        with Adam one.
+    optimizer : {"lbfgsb", "lbfgs", "adam"}
+        SciPy's L-BFGS-B, on the host, or one of our own, on the objective's device and in its data type.
+    bounds : (float, float), optional
+        Keep every pixel value between these. By default they are free, and clipped when the picture is saved.
+    history_size : int
+        How many pairs of steps and gradient changes L-BFGS remembers; each takes 48 bytes a pixel with SciPy's, and 24
+        with ours in float32.
+    learning_rate : float
+        How many grey levels (0 to 255), about, Adam moves a pixel in one step.
+    ftol, gtol : float
+        Stop when the loss falls, relative to itself, by no more than `ftol` in one step, or when no component of
+        the gradient, in units of the loss per grey level, exceeds `gtol`; at a bound those that push against it do not
+        count. Both are 0 by default, because the weights of the terms decide which loss is small.
+    state : dict, optional
+        What `Outcome.solver.state()` of an earlier run returned. Our solvers continue from there, and `start` gives
+        only the shape.
+    on_step : function of (Step, pixels (H, W, 3)), optional
+        Called at the start and after each step, with pixels of its own to keep: from SciPy float64 on the host,
+        from our solvers an array on the objective's device, which `arrays.to_host` fetches. If it returns True, the run
+        stops there.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    MinistyleError
+        The loss of the start is not finite, or the optimizer is unknown.
+    """
+    if optimizer not in SOLVERS:
+        raise MinistyleError(f"optimizer (={optimizer!r}) must be one of {', '.join(SOLVERS)}")
+    if optimizer == "lbfgsb":
+        if state is not None:
+            raise MinistyleError("SciPy's solver cannot continue from a state; choose optimizer 'lbfgs' or 'adam'")
+        import scipy.optimize  # noqa: F401  # before `Problem` looks for BLAS libraries, as SciPy brings its own
+    solver = SOLVERS[optimizer]
+    problem = Problem(objective, bounds, ftol, gtol, on_step)
+    start = np.asarray(arrays.to_host(start), dtype=np.float64)
+    if bounds is not None:
+        start = start.clip(*bounds)
+    # The solver knows nothing yet about the size of things; its first trial is a step about this long. It is a power of
+    # two, because SciPy's variables are measured in it.
+    first_step = 2.0 ** round(math.log2(FIRST_STEP * math.sqrt(start.size)))
+    completed = interrupted = False
+    try:
+        with problem.quiet():
+            message = solver.minimise(
+                problem, start, Options(iterations, history_size, learning_rate, first_step, state)
+            )
+        message, completed = f"{solver.title}: {problem.reason or message}", True
+    except NotFiniteError:
+        loss = problem.latest.loss / problem.scale
+        if not problem.history:
+            raise MinistyleError(
+                f"the loss of the starting picture is not finite ({loss}); check the weights of the terms"
+            ) from None
+        message = f"stopped: loss (={loss:.4g}) or gradient not finite; this is the picture before that"
+    except KeyboardInterrupt:
+        if not problem.history:
+            raise
+        message, interrupted = INTERRUPTED, True
+    pixels = np.asarray(arrays.to_host(problem.pixels), dtype=np.float64)
+    return Outcome(pixels, problem.history, message, completed, interrupted, problem.stopped, problem.solver)

@@ -1,0 +1,158 @@
+"""An objective as a solver wants it, and the record of what comes of it."""
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .. import arrays
+
+INTERRUPTED = "interrupted; this is the latest picture"
+STOPPED = "stopped by on_step"
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where an optimisation stands after one step of the solver.
+
+    Attributes
+    ----------
+    iteration : int, 0 for the start
+    evaluations : int, how often loss and gradient have been computed so far
+    loss : float
+    terms : dict, term's name -> float; they add up to the loss
+    seconds : float, since the beginning
+    size : (height, width) of the picture
+    """
+
+    iteration: int
+    evaluations: int
+    loss: float
+    terms: dict = field(repr=False)
+    seconds: float
+    size: tuple
+
+
+@dataclass(frozen=True)
+class Point:
+    """A picture and what the objective says about it. The numbers are on the host, the arrays on the device.
+
+    Attributes
+    ----------
+    x : array (H, W, 3)
+    loss : float
+    gradient : array (H, W, 3)
+    slope : float, the derivative of the loss along the direction in which the solver searches; 0 if there is none
+    largest : float, the largest absolute value in the gradient
+    terms : dict, term's name -> float
+    """
+
+    x: Any
+    loss: float
+    gradient: Any
+    slope: float = 0.0
+    largest: float = 0.0
+    terms: dict = field(default_factory=dict)
+
+    @property
+    def finite(self):
+        """True if the loss and all of the gradient are finite."""
+        return math.isfinite(self.loss) and math.isfinite(self.largest) and math.isfinite(self.slope)
+
+
+class NotFiniteError(Exception):
+    """The loss or its gradient is infinite or nan, and no step leads away from there."""
+
+
+class Problem:
+    """An objective as a solver on its device wants it, and a record of what comes of it.
+
+    Parameters
+    ----------
+    objective : called with pixels (H, W, 3) it returns an `Evaluation`; it has a `network`
+    bounds : (float, float) or None
+    ftol, gtol, on_step : see `minimise`
+
+    Attributes
+    ----------
+    scale : float, a power of two by which losses and gradients are multiplied for the solver
+    solver : the solver at work, where it is our own
+    evaluations : int
+    latest : Point, of the latest evaluation, whatever became of it
+    pixels : array (H, W, 3), the latest iterate, as the solver has it
+    history : list of Step
+    reason : str or None, why the solver should stop
+    stopped : bool, True if `on_step` asked for it
+    """
+
+    def __init__(self, objective, bounds, ftol, gtol, on_step):
+        self.objective = objective
+        self.bounds = bounds
+        self.ftol = ftol
+        self.gtol = gtol
+        self.on_step = on_step
+        self.scale = 1.0
+        self.solver = None
+        self.evaluations = 0
+        self.latest = None
+        self.pixels, self.history, self.reason, self.stopped = None, [], None, False
+        self._blas = arrays.OneBlasThread()
+        self._began = time.perf_counter()
+
+    def quiet(self):
+        """Return a context for the solver's own work; see `arrays.OneBlasThread`."""
+        return self._blas
+
+    def evaluate(self, x, direction=None):
+        """Evaluate a picture on the device and return a `Point`, in the solver's units.
+
+        The host fetches all numbers that it needs of an evaluation in one transfer.
+        """
+        with self._blas.released(), np.errstate(over="ignore", invalid="ignore"):
+            evaluation = self.objective(x)
+        self.evaluations += 1
+        gradient = evaluation.gradient if self.scale == 1.0 else evaluation.gradient * self.scale
+        slope = 0.0 if direction is None else arrays.array_module(gradient).vdot(gradient, direction)
+        terms = evaluation.terms
+        loss, *values, largest, slope = arrays.read_scalars(
+            [evaluation.loss, *terms.values(), abs(gradient).max(), slope]
+        )
+        self.latest = Point(x, loss * self.scale, gradient, slope, largest, dict(zip(terms, values, strict=True)))
+        return self.latest
+
+    def record(self, point, pixels=None):
+        """Record an iterate, and see whether it should be the last.
+
+        Parameters
+        ----------
+        point : Point
+        pixels : array (H, W, 3), optional, the iterate in the solver's own precision
+        """
+        self.pixels = point.x if pixels is None else pixels
+        seconds = time.perf_counter() - self._began
+        loss = point.loss / self.scale
+        size = self.pixels.shape[:2]
+        self.history.append(Step(len(self.history), self.evaluations, loss, point.terms, seconds, size))
+        if self.gtol and self._largest_component(point) <= self.gtol:
+            self.reason = f"converged, no component of the gradient exceeds gtol (={self.gtol:g})"
+        if self.ftol and len(self.history) > 1:
+            before = self.history[-2].loss
+            if before - loss <= self.ftol * max(abs(before), abs(loss)):
+                self.reason = f"converged, the loss fell by no more than ftol (={self.ftol:g}) of itself"
+        if self.on_step is not None and self.on_step(self.history[-1], self.pixels) is True:
+            self.reason, self.stopped = STOPPED, True
+
+    def _largest_component(self, point):
+        """Return the largest component of the gradient, projected onto the bounds."""
+        if self.bounds is None:
+            return point.largest / self.scale
+        pixels, gradient = point.x, point.gradient / self.scale
+        (largest,) = arrays.read_scalars([abs(pixels - (pixels - gradient).clip(*self.bounds)).max()])
+        return largest
+
+
+def inside(x, bounds):
+    """Return an array projected onto the bounds, if there are any."""
+    return x if bounds is None else x.clip(*bounds)

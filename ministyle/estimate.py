@@ -9,9 +9,9 @@ import numpy as np
 from .arrays import to_host
 from .bands import cut_into_bands, reach
 from .errors import MinistyleError
-from .image import resize, size_to_fit
 from .memory import band_rows, rows_within, run_bytes, used_layers
 from .optimise import choose_optimizer
+from .pictures.sizes import resize, size_to_fit
 from .pyramid import levels
 from .transfer import TILE, compose_objective, make_network, picture_size
 

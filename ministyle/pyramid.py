@@ -11,7 +11,7 @@ The levels were chosen by measuring loss against time, see docs/performance.md.
 
 from dataclasses import dataclass, replace
 
-from .image import resize
+from .pictures.sizes import resize
 
 SHARES = {4: 0.5, 2: 0.5, 1: 1.0}  # how many times smaller: how many of `iterations`
 SMALLEST = 64  # pixels: no level's shorter side is below that

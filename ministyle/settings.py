@@ -13,11 +13,11 @@ from types import MappingProxyType
 
 from .arrays import DEVICES
 from .errors import MinistyleError
-from .image import SIDES
 from .losses import CONVENTIONS
 from .network import CONVOLUTIONS, DTYPES, POOLING, layer_name
 from .objective import CONTENT_LAYERS, STYLE_LAYER_WEIGHTS, STYLE_LAYERS
 from .optimise import LEARNING_RATE, OPTIMIZERS
+from .pictures.sizes import SIDES
 
 MAXIMUM_SIZE = 65500  # pixels: what a JPEG file can hold
 

@@ -6,11 +6,13 @@ import numpy as np
 
 from .bands import BandedObjective
 from .errors import MinistyleError
-from .image import read_picture, resize, to_uint8
 from .memory import band_rows
 from .network import load_network
 from .objective import Objective
 from .optimise import BOUNDS, INTERRUPTED, choose_optimizer, minimise
+from .pictures.reading import read_picture
+from .pictures.sizes import resize
+from .pictures.values import to_uint8
 from .pyramid import after, levels
 from .settings import Settings
 

@@ -8,7 +8,13 @@ unchanged on a GPU through CuPy. Read the modules in this order; each uses only 
 | `errors` | the one exception |
 | `files` | write a file whole or not at all |
 | `arrays` | NumPy or CuPy |
-| `image` | a picture file <-> an array (H, W, 3), RGB, 0 to 255 |
+| `pictures.sizes` | how large a picture becomes, and how it is resized |
+| `pictures.values` | round pixels to bytes; compare two pictures |
+| `pictures.profiles` | from a file's colour profile to sRGB |
+| `pictures.reading` | a picture file -> an array (H, W, 3), RGB, 0 to 255 |
+| `pictures.writing` | an array -> a picture file |
+| `pictures.luminance` | a painting's luminance with a photograph's colours |
+| `pictures.colours` | whose colours a result gets |
 | `layers` | convolution, ReLU, average and max pooling: each backward right below its forward |
 | `strips` | work in strips of rows, on all cores of a CPU, in memory that is used again |
 | `winograd` | the same convolution with a quarter of the multiplications |

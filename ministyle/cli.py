@@ -14,12 +14,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import __version__, arrays, features, figures, gradcheck, image, network, panels, sheet, stimuli, weights
+from . import __version__, arrays, features, figures, gradcheck, network, panels, sheet, stimuli, weights
 from .errors import MinistyleError
 from .estimate import estimate, memory_warning
 from .executors import InThisProcess, open_executor
 from .flags import make_parser
 from .objective import CONTENT_LAYERS, STYLE_LAYERS
+from .pictures.reading import read_picture
+from .pictures.values import psnr
+from .pictures.writing import check_output, write_picture
 from .pyramid import levels
 from .settings import Settings
 from .transfer import picture_size, read_pictures, reconstruct_content, reconstruct_style, transfer
@@ -85,7 +88,7 @@ def run_content(options):
     result, status = _make_one(options, f"{Path(options.image).stem}-content", make, content=options.image)
     if result is not None:
         original, _ = read_pictures(result.settings, content=options.image)
-        print(f"PSNR against the original: {image.psnr(result.image, original):.1f} dB")
+        print(f"PSNR against the original: {psnr(result.image, original):.1f} dB")
     return status
 
 
@@ -119,7 +122,7 @@ def _make_one(options, name, make, *, content=None, style=None, size=None, tilea
     settings = Settings.from_preset(options.preset, **changes)
     output = options.output or Path(f"{name}.png")
     if not options.estimate:
-        image.check_output(output, options.overwrite)
+        check_output(output, options.overwrite)
     pictures = read_pictures(settings, content, style)
     whole_size = picture_size(*pictures, size, tileable)
     _warn_of_memory(settings, whole_size, *pictures)
@@ -165,11 +168,11 @@ def _write_result(output, pixels, overwrite):
     while free.exists() and not overwrite:
         free, number = output.with_stem(f"{output.stem}-{number}"), number + 1
     try:
-        image.write_picture(free, pixels, overwrite)
+        write_picture(free, pixels, overwrite)
     except MinistyleError as error:
         print(f"ministyle: {error}", file=sys.stderr)
         free = Path(tempfile.mkdtemp(prefix="ministyle-")) / output.name
-        image.write_picture(free, pixels)
+        write_picture(free, pixels)
     return free
 
 
@@ -209,7 +212,7 @@ class _Progress:
     def __enter__(self):
         if self.options.save_every:
             for iteration in range(self.options.save_every, self.iterations + 1, self.options.save_every):
-                image.check_output(self._intermediate(iteration), self.options.overwrite)
+                check_output(self._intermediate(iteration), self.options.overwrite)
         self.bar = _bar(self.iterations, self.options.quiet)
         return self
 
@@ -240,7 +243,7 @@ class _Progress:
     def _save(self, step, pixels):
         """Save the picture as it is now; that this fails is no reason to end the run."""
         try:
-            image.write_picture(self._intermediate(step.iteration), pixels, self.options.overwrite)
+            write_picture(self._intermediate(step.iteration), pixels, self.options.overwrite)
         except MinistyleError as error:
             print(f"ministyle: {error}", file=sys.stderr)
 
@@ -377,7 +380,7 @@ class _PanelProgress:
 
 def run_remake(options):
     """Make one panel again from its record, and say whether it is the same."""
-    image.check_output(options.output, options.overwrite)
+    check_output(options.output, options.overwrite)
     picture, record, original = panels.remake(
         options.manifest,
         options.name,
@@ -429,7 +432,7 @@ def run_weights_normalise(options):
     """Measure the mean activations, for the normalised network, over photographs."""
     source = weights.find_weights(options.weights)
     target = weights.load_weights(options.into).path  # before the work: is it a weight file?
-    photographs = [image.read_picture(path, options.image_size) for path in options.photographs]
+    photographs = [read_picture(path, options.image_size) for path in options.photographs]
     means = network.mean_activations(network.load_network(source, device=options.device), photographs)
     circumstances = {
         "mean_activation_photographs": [Path(path).name for path in options.photographs],

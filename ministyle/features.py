@@ -10,9 +10,10 @@ import numpy as np
 
 from . import losses
 from .arrays import to_host
-from .image import read_picture, resize
 from .network import layer_name, load_network
 from .objective import CONTENT_LAYERS, STYLE_LAYERS, positions
+from .pictures.reading import read_picture
+from .pictures.sizes import resize
 
 COMPARED_LAYERS = tuple(sorted({*CONTENT_LAYERS, *STYLE_LAYERS}))
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from .errors import MinistyleError
-from .image import read_picture, resize, size_to_fit, to_uint8
 from .objective import STYLE_LAYERS
 from .panels import Panel
+from .pictures.reading import read_picture
+from .pictures.sizes import resize, size_to_fit
+from .pictures.values import to_uint8
 from .settings import Settings
 from .sheet import contact_sheet, literal, power_of_ten
 

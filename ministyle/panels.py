@@ -29,7 +29,9 @@ import numpy as np
 from . import __version__, arrays
 from .errors import MinistyleError
 from .files import write_text
-from .image import check_output, psnr, read_picture, write_picture
+from .pictures.reading import read_picture
+from .pictures.values import psnr
+from .pictures.writing import check_output, write_picture
 from .settings import Settings
 from .transfer import make_picture, read_pictures
 from .weights import find_weights, sha256
@@ -215,8 +217,9 @@ def software(device="auto"):
 def _source_sha256():
     """Return a hash of the package's own modules."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
+    package = Path(__file__).parent
+    for name in sorted(path.relative_to(package).as_posix() for path in package.rglob("*.py")):
+        digest.update(name.encode() + (package / name).read_bytes())
     return digest.hexdigest()
 
 

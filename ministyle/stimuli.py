@@ -12,9 +12,11 @@ from PIL import Image
 
 from .errors import MinistyleError
 from .figures import nested, ratio_label, with_ratio
-from .image import read_picture, resize, size_to_fit, to_uint8
 from .objective import STYLE_LAYERS
 from .panels import Panel
+from .pictures.reading import read_picture
+from .pictures.sizes import resize, size_to_fit
+from .pictures.values import to_uint8
 from .sheet import contact_sheet, literal
 
 THUMBNAIL = 160  # pixels, the longest side of a picture on a contact sheet

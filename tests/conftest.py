@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from ministyle import arrays
+from ministyle.errors import MinistyleError
 from ministyle.network import load_network
 from ministyle.weights import load_weights, shipped_path
 
@@ -65,6 +66,21 @@ def network64(weights):
 @pytest.fixture
 def random():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def pixels(random):
+    """A picture in which no two pixels are alike."""
+    return random.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+
+
+def sentence(function, *arguments, **options):
+    """Return what a call is refused with, having checked that it is one line."""
+    with pytest.raises(MinistyleError) as caught:
+        function(*arguments, **options)
+    assert str(caught.value).strip()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 def relative_error(actual, expected):

@@ -30,9 +30,9 @@ import ministyle
 from ministyle import cli, flags
 from ministyle.errors import MinistyleError
 from ministyle.gradcheck import Check
-from ministyle.image import read_picture
 from ministyle.objective import Objective
 from ministyle.optimise import Step
+from ministyle.pictures.reading import read_picture
 from ministyle.settings import PRESETS, Settings
 from ministyle.transfer import Result
 from ministyle.weights import KERAS_SHA256, shipped_path

@@ -6,9 +6,9 @@ from conftest import relative_error
 
 import ministyle
 from ministyle.errors import MinistyleError
-from ministyle.image import resize
 from ministyle.network import load_network
 from ministyle.objective import STYLE_LAYERS
+from ministyle.pictures.sizes import resize
 
 
 @pytest.fixture

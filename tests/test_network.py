@@ -112,7 +112,7 @@ def test_a_filter_that_never_fires_does_not_explode(weights):
 
 
 def test_photographs_have_mean_activations_near_one_in_the_normalised_network(weights):
-    from ministyle.image import read_picture
+    from ministyle.pictures.reading import read_picture
     from ministyle.weights import shipped_path
 
     network = load_network(weights, normalised=True, device="cpu")

@@ -1,6 +1,7 @@
 """Panels are made once, kept whole, and can be made again."""
 
 import csv
+import hashlib
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,14 @@ def three():
         Panel("content", content, content=Path("photo.png"), factors={"kind": "reconstruction"}),
         Panel("style", SETTINGS, style=Path("painting.png"), size=(16, 48), factors={"kind": "texture"}),
     ]
+
+
+def source_sha256(folder):
+    """Return the hash of all Python files in a folder and its subfolders, each after its name."""
+    names = {os.path.relpath(os.path.join(at, name), folder) for at, _, here in os.walk(folder) for name in here}
+    sources = sorted(name.replace(os.sep, "/") for name in names if name.endswith(".py"))
+    assert {"panels.py", "pictures/reading.py"} < set(sources)
+    return hashlib.sha256(b"".join(name.encode() + Path(folder, name).read_bytes() for name in sources)).hexdigest()
 
 
 def files(folder):
@@ -96,7 +105,7 @@ def test_a_record_names_settings_inputs_hashes_and_software(three):
     assert set(content["inputs"]) == {"content"} and set(style["inputs"]) == {"style"}
     assert record["software"]["numpy"] == np.__version__ and record["software"]["device"] == "cpu"
     assert {len(record[name]) for name in ("weights_sha256", "picture_sha256")} == {64}
-    assert len(record["software"]["source_sha256"]) == 64
+    assert record["software"]["source_sha256"] == source_sha256(Path(panels.__file__).parent)
 
 
 def test_the_losses_are_those_of_the_picture_without_alpha_and_beta(three, weights):

@@ -5,21 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import sentence
 
-from ministyle.errors import MinistyleError
 from ministyle.settings import PRESETS, Settings
 
 FIELDS = dataclasses.fields(Settings)
 WHOLE_NUMBERS = [field.name for field in FIELDS if field.type is int]
 NUMBERS = [field.name for field in FIELDS if field.type is float]
-
-
-def sentence(function, *arguments, **options):
-    """Return what a call is refused with, having checked that it is one line."""
-    with pytest.raises(MinistyleError) as caught:
-        function(*arguments, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(

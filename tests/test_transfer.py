@@ -8,7 +8,8 @@ from PIL import Image
 
 import ministyle
 from ministyle.errors import MinistyleError
-from ministyle.image import read_picture, resize
+from ministyle.pictures.reading import read_picture
+from ministyle.pictures.sizes import resize
 from ministyle.settings import Settings
 from ministyle.transfer import starting_picture
 from ministyle.weights import shipped_path

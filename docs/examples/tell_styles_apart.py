@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import ministyle
-from ministyle.image import read_picture
+from ministyle.pictures.reading import read_picture
 
 BINS = 8  # of the histograms, for each colour
 GREY = (0.299, 0.587, 0.114)  # of red, green and blue

@@ -1,45 +1,18 @@
 import io
-import math
-import os
 import struct
 import warnings
 
 import numpy as np
 import pytest
+from conftest import sentence
 from PIL import Image
 
-from ministyle.errors import MinistyleError
-from ministyle.image import check_output, psnr, read_picture, resize, size_to_fit, to_uint8, write_picture
-
-
-@pytest.fixture
-def pixels(random):
-    """A picture in which no two pixels are alike."""
-    return random.integers(0, 256, (6, 9, 3), dtype=np.uint8)
-
-
-@pytest.fixture
-def smooth():
-    """A picture that JPEG hardly changes."""
-    y, x = np.mgrid[:32, :48]
-    return np.stack([5 * x, 8 * y, 2 * x + 3 * y], axis=2).astype(np.uint8)
+from ministyle.pictures.reading import read_picture
 
 
 def saved(tmp_path, picture, name="photo.png", **options):
     picture.save(tmp_path / name, **options)
     return tmp_path / name
-
-
-def sentence(function, *arguments, **options):
-    """Return what a call is refused with, having checked that it is one line."""
-    with pytest.raises(MinistyleError) as caught:
-        function(*arguments, **options)
-    assert str(caught.value).strip()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-# Reading ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["str", "Path", "PIL", "uint8", "float64", "read-only"])
@@ -234,193 +207,7 @@ def test_of_an_animation_the_first_picture_is_taken(tmp_path):
     assert read_picture(path)[0, 0].tolist() == [255, 0, 0]
 
 
-# Resizing --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("shape", "size", "side", "expected"),
-    [
-        ((30, 40), 20, "longest", (15, 20)),
-        ((40, 30), 20, "longest", (20, 15)),
-        ((30, 40), 15, "shortest", (15, 20)),
-        ((40, 30), 15, "shortest", (20, 15)),
-        ((30, 40), 80, "longest", (60, 80)),
-        ((30, 40), 90, "shortest", (90, 120)),
-        ((30, 40), 40, "longest", (30, 40)),
-        ((1, 1000), 10, "longest", (1, 10)),  # never less than one pixel
-        ((7, 7), 3, "shortest", (3, 3)),
-    ],
-)
-def test_the_side_named_gets_the_size_and_proportions_are_kept(shape, size, side, expected):
-    assert size_to_fit(shape, size, side) == expected
-    assert read_picture(np.zeros((*shape, 3)), size, side).shape == (*expected, 3)
-
-
-def test_an_unknown_side_is_refused_by_name():
-    assert "'width'" in sentence(read_picture, np.zeros((4, 4, 3)), 2, "width")
-
-
-@pytest.mark.parametrize("size", [0, -5])
-def test_a_size_below_one_pixel_is_refused_and_shown(size):
-    assert f"size (={size})" in sentence(read_picture, np.zeros((4, 4, 3)), size)
-
-
-@pytest.mark.parametrize("height, width", [(5, 7), (40, 36), (20, 3)])
-def test_a_constant_picture_stays_constant(height, width):
-    picture = resize(np.full((10, 12, 3), 99.5, np.float32), height, width)
-    assert picture.shape == (height, width, 3)
-    assert np.abs(picture - 99.5).max() < 1e-3
-
-
-def test_a_picture_of_the_right_size_is_not_touched(pixels):
-    picture = read_picture(pixels)
-    assert np.array_equal(resize(picture, *picture.shape[:2]), pixels)
-
-
-@pytest.mark.parametrize("scale", [0.5, 2])
-def test_ramps_keep_their_slopes_and_channels_their_places(scale):
-    def ramps(height, width, slope):
-        y, x = np.mgrid[:height, :width] + 0.5  # pixels' centres
-        return np.stack([slope * x, 2 * slope * y, 100 + 0 * x], axis=2)
-
-    height, width = int(40 * scale), int(48 * scale)
-    resized = resize(ramps(40, 48, 2.0).astype(np.float32), height, width)
-    edge = int(4 * max(scale, 1))  # where the filter's window is cut off, a ramp bends
-    inside = np.s_[edge:-edge, edge:-edge]
-    # Lanczos's filter bends a ramp by up to 0.08 levels; off by a tenth of a pixel would be 0.1 and more.
-    assert np.abs(resized - ramps(height, width, 2.0 / scale))[inside].max() < 0.09
-
-
-def test_a_filter_that_overshoots_stays_within_0_to_255():
-    step = np.zeros((16, 16, 3), np.float32)
-    step[:, 8:] = 255
-    free = np.asarray(Image.fromarray(step[:, :, 0]).resize((40, 40), Image.Resampling.LANCZOS))
-    assert free.min() < -1 and free.max() > 256
-    picture = resize(step, 40, 40)
-    assert picture.min() == 0 and picture.max() == 255
-
-
-def test_resizing_does_not_round_to_whole_levels(pixels):
-    picture = read_picture(pixels, 5)
-    assert np.abs(picture - picture.round()).max() > 0.1
-
-
-# Writing ---------------------------------------------------------------------------------------------
-
-
-def test_levels_are_rounded_to_the_nearest_and_cut_off():
-    values = np.array([-1e9, -0.6, 0.4, 0.6, 127.49, 127.51, 254.6, 255.4, 1e9])
-    assert to_uint8(values).tolist() == [0, 0, 0, 1, 127, 128, 255, 255, 255]
-    assert to_uint8(values).dtype == np.uint8
-
-
-@pytest.mark.parametrize("ending", ["png", "PNG", "tif", "tiff", "bmp", "ppm"])
-def test_what_is_written_is_read_back_exactly(ending, tmp_path, pixels):
-    path = tmp_path / f"picture.{ending}"
-    write_picture(path, pixels.astype(np.float32) + 0.3)
-    with Image.open(path) as picture:
-        assert np.array_equal(np.asarray(picture), pixels)
-
-
-@pytest.mark.parametrize("ending", ["jpg", "jpeg", "JPG", "jfif"])
-def test_jpeg_is_written_in_high_quality(ending, tmp_path, smooth):
-    path = tmp_path / f"picture.{ending}"
-    write_picture(str(path), smooth)
-    with Image.open(path) as picture:
-        assert picture.format == "JPEG"
-        assert np.abs(np.asarray(picture, float) - smooth).max() <= 5
-
-
-def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path, pixels):
-    path = tmp_path / "old.png"
-    path.write_bytes(b"precious")
-    assert "old.png" in sentence(write_picture, path, pixels)
-    assert path.read_bytes() == b"precious"
-    write_picture(path, pixels, overwrite=True)
-    assert np.array_equal(read_picture(path), pixels)
-
-
-@pytest.mark.parametrize("existed", [True, False])
-@pytest.mark.parametrize(
-    ("failure", "becomes"), [(OSError("no space left"), MinistyleError), (KeyboardInterrupt(), KeyboardInterrupt)]
-)
-def test_a_write_that_fails_midway_leaves_no_trace(existed, failure, becomes, tmp_path, pixels, monkeypatch):
-    def fail_midway(picture, file, **options):
-        file.write(b"half a picture")
-        file.flush()
-        assert len(list(tmp_path.iterdir())) == 1 + existed  # else the test would show nothing
-        raise failure
-
-    path = tmp_path / "out.png"
-    if existed:
-        path.write_bytes(b"precious")
-    monkeypatch.setattr(Image.Image, "save", fail_midway)
-    with pytest.raises(becomes):
-        write_picture(path, pixels, overwrite=True)
-    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == (
-        {"out.png": b"precious"} if existed else {}
-    )
-
-
-def test_the_old_file_is_there_until_the_new_one_is_complete(tmp_path, pixels, monkeypatch):
-    path = tmp_path / "out.png"
-    path.write_bytes(b"precious")
-    seen = []
-
-    def replace(source, target, original=os.replace):
-        with Image.open(source) as complete:
-            seen.append((np.array_equal(np.asarray(complete), pixels), path.read_bytes()))
-        original(source, target)
-
-    monkeypatch.setattr(os, "replace", replace)
-    write_picture(path, pixels, overwrite=True)
-    assert seen == [(True, b"precious")]
-    assert [file.name for file in tmp_path.iterdir()] == ["out.png"]
-
-
-@pytest.mark.parametrize("mask, mode", [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-def test_a_written_file_has_the_permissions_that_the_umask_allows(mask, mode, tmp_path, pixels):
-    before = os.umask(mask)
-    try:
-        write_picture(tmp_path / "out.png", pixels)
-    finally:
-        after = os.umask(before)
-    assert (tmp_path / "out.png").stat().st_mode & 0o777 == mode
-    assert after == mask
-
-
-@pytest.mark.parametrize("function", [check_output, lambda path: write_picture(path, np.zeros((2, 2, 3)))])
-@pytest.mark.parametrize(
-    "name",
-    ["noending", "out.xyz", "out.png.txt", "missing/out.png", "folder.png", ".png"]
-    + [f"out.{ending}" for ending in ("xbm", "palm", "hdf", "grib", "wmf", "msp")],  # formats, but not for this picture
-)
-def test_an_impossible_output_is_refused_by_name(function, name, tmp_path):
-    (tmp_path / "folder.png").mkdir()
-    assert name in sentence(function, tmp_path / name)
-    assert [file.name for file in tmp_path.iterdir()] == ["folder.png"]
-
-
-@pytest.mark.parametrize(
-    "pixels", [np.full((2, 2, 3), np.nan), np.full((2, 2, 3), np.inf), np.zeros((2, 2, 7)), np.zeros((2, 2))]
-)
-def test_an_array_that_is_no_picture_is_not_written(pixels, tmp_path):
-    assert "out.png" in sentence(write_picture, tmp_path / "out.png", pixels)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_is_not_overwritten(tmp_path):
-    (tmp_path / "folder.png").mkdir()
-    assert "folder.png" in sentence(check_output, tmp_path / "folder.png", overwrite=True)
-
-
-def test_checking_an_output_writes_nothing(tmp_path):
-    check_output(tmp_path / "out.png")
-    check_output(str(tmp_path / "out.jpeg"))
-    assert not list(tmp_path.iterdir())
-
-
-# What cannot be read ---------------------------------------------------------------------------------
+# What cannot be read ---------------------------------------------------------------------------------------
 
 
 def encoded(picture, format_name):
@@ -528,10 +315,3 @@ def test_an_array_that_is_no_picture_is_refused_with_what_is_wrong(array, words)
 
 def test_a_pil_image_without_pixels_is_refused():
     assert "0 x 4" in sentence(read_picture, Image.new("RGB", (0, 4)))
-
-
-def test_psnr_is_that_of_a_known_error():
-    picture = np.full((3, 4, 3), 100, np.uint8)
-    assert psnr(picture, picture.astype(float) + 25.5) == pytest.approx(20)  # 255 / 10
-    assert psnr(picture, picture.astype(float) - 2.55) == pytest.approx(40)
-    assert psnr(picture, picture) == math.inf

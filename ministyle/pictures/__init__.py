@@ -1,0 +1,18 @@
+"""Pictures: from a file to an array of pixels and back.
+
+Inside the package a picture is an array of shape (H, W, 3), RGB. Its values are floating-point grey levels, 0 to 255.
+Only this room knows picture files and their variety. Read its modules in this order:
+
+| module | what it is about |
+|---|---|
+| `sizes` | how large a picture becomes, and how it is resized |
+| `values` | round pixels to bytes; compare two pictures |
+| `profiles` | from a file's colour profile to sRGB |
+| `reading` | a picture file, a PIL image or an array -> (H, W, 3) |
+| `writing` | (H, W, 3) -> a picture file; the list of file formats |
+| `luminance` | a painting's luminance with a photograph's colours |
+| `colours` | whose colours a result gets: the list of methods |
+
+A new file format is one line in `writing.FORMATS`. A new colour method is one new file and one line in
+`colours.COLOURS`.
+"""

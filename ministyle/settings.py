@@ -157,13 +157,7 @@ class Settings:
     tf32: bool = _setting(
         False, "let a GPU round the numbers it multiplies to 10 bits: faster, and 1000 times less exact", "ours"
     )
-    colours: str = _setting(
-        "painting",
-        "'painting' takes the painting's colours, 'photo-luminance' keeps the photograph's and transfers only light "
-        "and dark",
-        "the paper",
-        lambda: COLOURS,
-    )
+    colours: str = _setting("painting", "whose colours the picture gets", "the paper", lambda: COLOURS)
     device: str = _setting("auto", "where to compute; 'auto' takes a GPU where there is one", "ours", DEVICES)
 
     def __post_init__(self):

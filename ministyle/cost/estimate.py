@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..algorithm import compose_objective
 from ..arrays import to_host
 from ..errors import MinistyleError
 from ..fast.bands import margin, split_into_bands
-from ..pictures.sizes import size_to_fit
+from ..pictures.sizes import resize, size_to_fit
 from ..solvers import SOLVERS, choose_optimizer
-from .memory import Plan, make_plan, used_layers
+from .memory import make_plan, used_layers
 
 SAMPLE = 256  # pixels, the longest side of the picture on which evaluations are timed
 REPETITIONS = 3
@@ -111,8 +112,9 @@ def _cost_of_bands(job, scale, rows):
 
 def _time_evaluations(job):
     """Return the seconds a pixel of an evaluation, timed on a picture with no side longer than `SAMPLE`."""
-    size = job.size if max(job.size) <= SAMPLE else size_to_fit(job.size, SAMPLE)
-    objective = job.sample(size).objective_at(job.sample(size).scales[-1], Plan(0.0))
+    size = job.size if max(job.size) <= SAMPLE else tuple(max(16, side) for side in size_to_fit(job.size, SAMPLE))
+    content, style = (None if picture is None else resize(picture, *size) for picture in job.pictures)
+    objective = compose_objective(job.network, job.settings, content, style)
     pixels = job.network.to_device(np.full((*size, 3), 127.5, np.float32))
     seconds = []
     for _ in range(1 + REPETITIONS):

@@ -1,12 +1,12 @@
 """Colours: whose colours a result gets, the painting's or the photograph's.
 
-`COLOURS` lists the methods. A new one takes a file with its two functions, like `luminance.py`, and one line in the
-list.
+`METHODS` lists them. A new one takes a file with its two functions, like `luminance.py`, and one line in the list.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..settings import COLOURS
 from . import luminance
 
 
@@ -48,4 +48,4 @@ METHODS = (
     ColourMethod("painting", "the painting's colours", keep_both, keep_result),
     ColourMethod("photo-luminance", "the photograph's", luminance.to_luminance, luminance.with_chrominance),
 )
-COLOURS = {method.name: method for method in METHODS}
+COLOURS.update((method.name, method) for method in METHODS)

@@ -4,8 +4,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MinistyleError
-
-SIDES = ("longest", "shortest")
+from ..settings import SIDES
 
 
 def size_to_fit(shape, size, side="longest"):

@@ -1,20 +1,22 @@
 """Where panels are made: in this process, on several GPUs, or on a cluster.
 
-All three are a `concurrent.futures.Executor`, and nobody but this module knows which. On a CPU a picture already keeps
-all cores busy, and so does one on a GPU; so pictures are made one after the other, unless there are more devices.
+All three are a `concurrent.futures.Executor`. One picture keeps all cores of a CPU busy, or a whole GPU. So pictures
+are made one after the other, unless there are several devices.
 """
 
+import threading
+import traceback
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-from . import arrays
-from .errors import MinistyleError
+from .. import arrays
+from ..errors import MinistyleError
 
 PATIENCE = 60  # seconds to wait for a cluster's scheduler and for its first worker
 
 
 class InThisProcess(Executor):
-    """Run everything at once, where it is submitted: the next line is reached when the work is done."""
+    """Run everything where it is submitted: `submit` returns when the work is done."""
 
     def submit(self, function, /, *arguments, **options):
         """Call a function and return a future that is done. A keyboard interrupt goes through to the caller."""
@@ -22,8 +24,44 @@ class InThisProcess(Executor):
         try:
             future.set_result(function(*arguments, **options))
         except Exception as error:
+            _forget_variables(error)
             future.set_exception(error)
         return future
+
+
+class OnGpus(ThreadPoolExecutor):
+    """Run one function on each of several GPUs, every one in a thread of its own.
+
+    What is submitted takes an argument `on_step`, a function that says True to stop, see `jobs.job.Job.run`.
+
+    Parameters
+    ----------
+    gpus : int, how many
+    """
+
+    def __init__(self, gpus):
+        free = iter(range(gpus))  # every thread has a current GPU of its own
+        super().__init__(gpus, initializer=lambda: arrays.use_gpu(next(free)))
+        self._stopping = threading.Event()
+
+    def submit(self, function, /, *arguments, on_step=None, **options):
+        """Call a function in a thread and return its future."""
+
+        def stop_or_report(*step):
+            return self._stopping.is_set() or (on_step is not None and on_step(*step))
+
+        return super().submit(function, *arguments, on_step=stop_or_report, **options)
+
+    def stop(self):
+        """Let everything that is running stop after its iteration."""
+        self._stopping.set()
+
+
+def _forget_variables(error):
+    """Drop the local variables of all functions that an error came through: they may be large."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 @contextmanager
@@ -51,23 +89,21 @@ def open_executor(scheduler=None, device="auto"):
     if gpus == 1:
         yield InThisProcess()
         return
-    with _threads(gpus) as executor:
+    with _gpus(gpus) as executor:
         yield executor
 
 
 @contextmanager
-def _threads(gpus):
-    """Yield an executor with a thread for each GPU.
+def _gpus(count):
+    """Yield an executor for several GPUs.
 
-    BLAS, of which SciPy's solver makes use, is held to one thread all the while: its number of threads is one for the
+    BLAS, which SciPy's solver uses, is held to one thread all the while: the number of its threads is one for the
     whole process, and panels side by side would set it for each other.
     """
-    import threadpoolctl
-    from scipy import optimize  # noqa: F401  its BLAS has to be there to be held
+    from scipy import optimize  # noqa: F401  its BLAS must be loaded before it can be held
 
-    free = iter(range(gpus))  # every thread has a current GPU of its own
-    executor = ThreadPoolExecutor(gpus, initializer=lambda: arrays.use_gpu(next(free)))
-    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+    executor = OnGpus(count)
+    with arrays.OneBlasThread():
         try:
             yield executor
         finally:
@@ -92,7 +128,7 @@ def _cluster(address):
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError:
             raise MinistyleError(f"the Dask scheduler at '{address}' has no worker") from None
-        # Not pure: Dask would look at every number of the pictures to see whether it has done this before.
+        # pure=True would make Dask hash every number of the pictures, to see whether it has done this before.
         executor = client.get_executor(pure=False)
         try:
             yield executor

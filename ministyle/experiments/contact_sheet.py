@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from .errors import MinistyleError
-from .files import new_file
+from ..errors import MinistyleError
+from ..files import new_file
 
 DPI = 100
 GAP = 12  # pixels between pictures

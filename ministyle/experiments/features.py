@@ -1,19 +1,19 @@
 """What the network sees in a picture: style as a vector, and distances between two pictures, layer by layer.
 
-The paper conjectures that Gram matrices, learnt from no painting, are features by which paintings can be told apart by
-style. `docs/examples/tell_styles_apart.py` tries it.
+The paper conjectures that Gram matrices tell paintings apart by style, though no painting was used to train the
+network. `docs/examples/tell_styles_apart.py` tries it.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from . import losses
-from .arrays import to_host
-from .network import layer_name, load_network
-from .objective import CONTENT_LAYERS, STYLE_LAYERS, positions
-from .pictures.reading import read_picture
-from .pictures.sizes import resize
+from .. import losses
+from ..arrays import to_host
+from ..weights.load import load_network
+from ..terms import CONTENT_LAYERS, STYLE_LAYERS
+from ..pictures.reading import read_picture
+from ..pictures.sizes import resize
 
 COMPARED_LAYERS = tuple(sorted({*CONTENT_LAYERS, *STYLE_LAYERS}))
 
@@ -47,7 +47,7 @@ def style_features(image, layers=STYLE_LAYERS, *, image_size=None, network=None)
         The picture cannot be read or is too small, or the network has no such layer.
     """
     network = network or load_network(normalised=True)
-    names = [layer_name(name) for name in layers]
+    names = network.architecture.layer_names(layers)
     activations = network.features(read_picture(image, image_size), names)
     return np.concatenate([_upper_triangle(_gram_matrix(activations[name])) for name in names]) / len(names) ** 0.5
 
@@ -98,7 +98,7 @@ def compare(picture, reference, layers=COMPARED_LAYERS, *, image_size=None, netw
     list of Distance, in the order of `layers`
     """
     network = network or load_network(normalised=True)
-    names = [layer_name(name) for name in layers]
+    names = network.architecture.layer_names(layers)
     picture, reference = read_picture(picture, image_size), read_picture(reference, image_size)
     target = network.features(reference, names)
     own_size = network.features(picture, names)
@@ -122,4 +122,4 @@ def compare(picture, reference, layers=COMPARED_LAYERS, *, image_size=None, netw
 
 def _gram_matrix(F):  # (H, W, N) -> (N, N)
     """Return the Gram matrix per position, on the host."""
-    return to_host(losses.gram_matrix(F) / positions(F))
+    return to_host(losses.gram_matrix(F) / (F.shape[0] * F.shape[1]))

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from .errors import MinistyleError
+from ..errors import MinistyleError
 from .figures import nested, ratio_label, with_ratio
-from .objective import STYLE_LAYERS
-from .panels import Panel
-from .pictures.reading import read_picture
-from .pictures.sizes import resize, size_to_fit
-from .pictures.values import to_uint8
-from .sheet import contact_sheet, literal
+from ..terms import STYLE_LAYERS
+from .records import Panel
+from ..pictures.reading import read_picture
+from ..pictures.sizes import resize, size_to_fit
+from ..pictures.values import to_uint8
+from .contact_sheet import contact_sheet, literal
 
 THUMBNAIL = 160  # pixels, the longest side of a picture on a contact sheet
 

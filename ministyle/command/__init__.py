@@ -1,0 +1,65 @@
+"""The command line: `python -m ministyle`.
+
+| file | what it is about |
+|---|---|
+| `parser` | flags: those of a run, and their help, are made from `ministyle.settings` |
+| `progress` | the progress line |
+| `one_picture` | what all commands that make one picture have in common |
+| `transfer` | `transfer`, `demo` |
+| `reconstruct` | `content`, `texture` |
+| `experiment` | what figures and grids have in common |
+| `figures` | `figure 1`, `figure 2`, `figure 3` |
+| `grid` | `grid`, `remake` |
+| `compare` | `compare` |
+| `gradcheck` | `gradcheck` |
+| `weights` | `weights import`, `weights normalise` |
+| `info` | `info` |
+
+Each file with commands has a function `add` that adds them to the parser; `GROUPS` lists these files. Bad input ends
+with one sentence on standard error and exit status 2. A run that had to stop early, or a gradient that is wrong, ends
+with 1, everything else with 0.
+"""
+
+import os
+import sys
+
+from ..errors import MinistyleError
+from . import compare, figures, gradcheck, grid, info, reconstruct, transfer, weights
+from .parser import Parser
+
+GROUPS = (transfer, reconstruct, figures, grid, compare, gradcheck, weights, info)
+
+
+def make_parser():
+    """Return the parser of the command line; what it parses has an attribute `run`, a function of the options."""
+    parser = Parser.of_program()
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for group in GROUPS:
+        group.add(commands)
+    return parser
+
+
+def main(arguments=None):
+    """Run the command and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack the letters of a file name
+    options = make_parser().parse_args(arguments)
+    try:
+        status = options.run(options)
+        sys.stdout.flush()  # here, where a closed pipe is noticed
+        return status
+    except MinistyleError as error:
+        sentence = str(error)
+    except MemoryError:
+        sentence = "there is not enough memory; try a smaller --image-size"
+    except KeyboardInterrupt:
+        print("ministyle: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader has gone, as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:  # a name too long, a full disk
+        sentence = f"{error.filename or 'output'}: {error.strerror}"
+    print(f"ministyle: {' '.join(sentence.split())}", file=sys.stderr)
+    return 2

@@ -1,0 +1,65 @@
+"""What figures and grids have in common: flags, and how their panels are made."""
+
+import sys
+from pathlib import Path
+
+from ..experiments.contact_sheet import check_matplotlib
+from ..experiments.executors import InThisProcess, open_executor
+from ..experiments.panels import render
+from ..experiments.records import MANIFESTS
+from .parser import add_settings, ratios
+from .progress import PanelProgress
+
+RATIO_SETTINGS = "content_weight", "style_weight"  # set from the ratio alpha/beta
+# With strong noise the start can be seen in the panels; see docs/deviations.md.
+EXPERIMENT = {"preset": "gatys2015", "noise_std": 25.0}
+
+
+def add_experiment_flags(command, folder, *, preset, leave_out=(), **defaults):
+    """Add the flags that figures and grids have in common."""
+    command.add_argument("-o", "--output", type=Path, default=folder, help=f"folder (default: {folder})")
+    command.add_argument(
+        "--overwrite", action="store_true", help="make those panels again that are there with other settings"
+    )
+    command.add_argument(
+        "--scheduler", metavar="ADDRESS", help="make the panels on a Dask cluster, such as tcp://10.0.0.1:8786"
+    )
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
+    add_settings(command, preset, leave_out, **defaults)
+
+
+def add_ratios_flag(command, default, what):
+    command.add_argument(
+        "--ratios",
+        type=ratios,
+        default=default,
+        help=f"alpha/beta, separated by commas: {what} (default: {','.join(f'{ratio:g}' for ratio in default)})",
+    )
+
+
+def run_experiment(options, to_make, folder, draw):
+    """Make all panels of an experiment, and whatever `draw` makes of their records."""
+    check_matplotlib()
+    device = to_make[0].settings.device
+    progress = PanelProgress(to_make, options.quiet)
+    try:
+        with open_executor(options.scheduler, device) as executor, progress:
+            records = render(
+                to_make,
+                folder,
+                executor,
+                overwrite=options.overwrite,
+                on_panel=progress.panel,
+                on_step=progress.step if isinstance(executor, InThisProcess) else None,
+            )
+    except KeyboardInterrupt:
+        print(
+            f"ministyle: interrupted; {progress.done} of {len(to_make)} panels are kept in '{folder}', and the same "
+            "command goes on from there",
+            file=sys.stderr,
+        )
+        return 130
+    for path in draw(records):
+        print(f"sheet: {path}")
+    print(f"panels: {folder / 'panels'}, settings and losses: {', '.join(MANIFESTS)} in '{folder}'")
+    return 0

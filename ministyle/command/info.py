@@ -1,0 +1,39 @@
+"""`info`: what a report of a problem should contain."""
+
+import importlib.metadata
+import platform
+
+from .. import __version__, arrays
+from ..files import sha256
+from ..weights.file import load_weights
+from .parser import add_command
+
+
+def add(commands):
+    """Add the command."""
+    command = add_command(commands, "info", "show versions, BLAS, GPU and the weights found", run)
+    command.add_argument("--weights", help="weight file to look at instead of the one found")
+
+
+def run(options):
+    """Print what a report of a problem should contain."""
+    print(f"ministyle     {__version__}")
+    print(f"Python        {platform.python_version()} on {platform.system()} {platform.machine()}")
+    for package in ("numpy", "scipy", "pillow", "h5py", "threadpoolctl", "tqdm", "platformdirs", "psutil"):
+        print(f"{package:13} {importlib.metadata.version(package)}")
+    for blas in arrays.blas_libraries():
+        details = f"{blas['version']}, {blas.get('architecture')} kernels, {blas['num_threads']} threads"
+        print(f"BLAS          {blas['internal_api']} {details}")
+    problem = arrays.gpu_problem()
+    print(f"GPU           {arrays.describe_gpu() if problem is None else 'none: ' + problem}")
+    print(f"device        {arrays.choose_device('auto')}")
+    found = load_weights(options.weights)
+    layers = list(found.layers)
+    normalised = "with" if found.mean_activations else "without"
+    print(f"weights       {found.path}")
+    print(f"              {layers[0]} to {layers[-1]}, {found.attributes.get('dtype')}, {normalised} mean activations")
+    print(f"              SHA-256 {sha256(found.path)}")
+    source, digest = (found.attributes.get(name) for name in ("source_file", "source_sha256"))
+    print(f"              made from {source}, SHA-256 {digest}")
+    print(f"              {found.attributes.get('license')}")
+    return 0

@@ -1,0 +1,178 @@
+"""The command line's flags. Those of a run, and their help, are made from `ministyle.settings`."""
+
+import argparse
+import dataclasses
+import math
+import re
+from pathlib import Path
+
+from .. import __version__, arrays
+from ..settings import PRESETS, Settings, choices_of
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that complains in one sentence."""
+
+    @classmethod
+    def of_program(cls):
+        """Return the parser of the program, without commands."""
+        description = "Repaint a photograph in the style of a painting (Gatys, Ecker, Bethge 2015)."
+        parser = cls(prog="ministyle", description=description)
+        parser.add_argument("--version", action="version", version=f"ministyle {__version__}")
+        return parser
+
+    def error(self, message):
+        """Print what is wrong, and exit with status 2."""
+        self.exit(2, f"ministyle: {message}; see '{self.prog} --help'\n")
+
+
+def add_command(commands, name, summary, run=None):
+    """Add a command and return its parser.
+
+    Parameters
+    ----------
+    commands : what `add_subparsers` returned
+    name, summary : str
+    run : function of the parsed options that returns the exit status, or None where commands of its own follow
+    """
+    command = commands.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def settings_of(options):
+    """Return the `Settings` that parsed options stand for."""
+    names = {setting.name for setting in dataclasses.fields(Settings)}
+    changes = {name: value for name, value in vars(options).items() if name in names}
+    return Settings.from_preset(options.preset, **changes)
+
+
+def add_run_flags(command, output, *, own_output=None, preset="default", leave_out=(), flags=None, **defaults):
+    """Add the flags of a command that makes one picture.
+
+    Parameters
+    ----------
+    command : parser
+    output : str, the output's name as the help shows it
+    own_output : path, the output's name, where it does not depend on the pictures
+    preset, leave_out, flags, **defaults : see `add_settings`
+    """
+    command.add_argument("-o", "--output", type=Path, default=own_output, help=f"picture to write (default: {output})")
+    command.add_argument("--overwrite", action="store_true", help="replace an existing picture")
+    command.add_argument(
+        "--print-every", type=count, metavar="N", help="print the terms of the loss each N iterations"
+    )
+    command.add_argument("--save-every", type=count, metavar="N", help="save the picture each N iterations, numbered")
+    command.add_argument("--estimate", action="store_true", help="only say how long it will take, and how much memory")
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
+    command.add_argument("-v", "--verbose", action="store_true", help="say which weights are used")
+    add_settings(command, preset, leave_out, flags, **defaults)
+
+
+def add_settings(command, preset, leave_out=(), flags=None, **defaults):
+    """Add a flag for every setting, and one for the preset.
+
+    Parameters
+    ----------
+    command : parser
+    preset : str, the preset that the command begins with
+    leave_out : names of settings that mean nothing here
+    flags : dict, setting's name -> flag, where it has another name here
+    **defaults : settings with a default of the command's own
+    """
+    command.add_argument(
+        "--preset", choices=PRESETS, default=preset, help=f"defaults to begin with (default: {preset})"
+    )
+    group = command.add_argument_group("settings", f"Defaults are those of the preset {preset}.")
+    shown = {**PRESETS[preset], **defaults}
+    for setting in dataclasses.fields(Settings):
+        if setting.name not in leave_out:
+            flag = (flags or {}).get(setting.name, "--" + setting.name.replace("_", "-"))
+            _add_setting(group, flag, setting, shown.get(setting.name))
+    command.set_defaults(**defaults)
+
+
+def _add_setting(group, flag, setting, own_default):
+    """Add one setting's flag. Its default is the command's own, or else the preset's."""
+    default = ",".join(setting.default) if isinstance(setting.default, tuple) else setting.default
+    text = setting.metadata["help"]
+    if own_default is not None:
+        text += f" (default: {own_default})"
+    elif default is not None:
+        text += f" (default: {default}; {setting.metadata['source']})"
+    options = {"dest": setting.name, "default": argparse.SUPPRESS, "help": text.replace("%", "%%")}
+    if setting.type is bool:
+        group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
+    else:
+        parse = {tuple: names, str | tuple: _layer_weights}.get(setting.type, setting.type)
+        if setting.metadata["unit"] == "GB":
+            parse = gigabytes
+        choices = choices_of(setting)
+        metavar = None if choices else setting.name.split("_")[-1].upper()
+        group.add_argument(flag, type=parse, choices=choices, metavar=metavar, **options)
+
+
+def add_weights_and_device(command):
+    command.add_argument("--weights", help="weight file (default: the one that 'info' shows)")
+    command.add_argument("--device", choices=arrays.DEVICES, default="auto", help="where to compute (default: auto)")
+
+
+# Types ---------------------------------------------------------------------------------------------------
+
+
+def count(text):
+    """Parse a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def names(text):
+    """Parse names separated by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _layer_weights(text):
+    """Parse a rule's name, or numbers separated by commas."""
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        return text
+
+
+def size(text):
+    """Parse a size, "512x384" or "512" for a square, as (height, width)."""
+    width, _, height = text.lower().partition("x")
+    return count(height or width), count(width)
+
+
+def numbers(text, kind, what):
+    """Parse numbers separated by commas."""
+    try:
+        return tuple(kind(number) for number in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what} separated by commas") from None
+
+
+def ratios(text):
+    """Parse numbers greater than 0, separated by commas."""
+    ratios = numbers(text, float, "numbers")
+    if not all(0 < ratio < math.inf for ratio in ratios):
+        raise argparse.ArgumentTypeError(f"{text!r} must be numbers greater than 0 and finite")
+    return ratios
+
+
+def seeds(text):
+    """Parse whole numbers separated by commas."""
+    return numbers(text, int, "whole numbers")
+
+
+def gigabytes(text):
+    """Parse an amount of memory, "2GB", "500MB" or "2", as a number of GB."""
+    number, unit = re.fullmatch(r"(.*?)\s*(GB|MB|)", text.strip(), re.IGNORECASE).groups()
+    try:
+        return float(number) / (1000 if unit.upper() == "MB" else 1)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of memory such as 2GB or 500MB") from None

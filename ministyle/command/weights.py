@@ -1,0 +1,63 @@
+"""`weights import` and `weights normalise`: make weight files."""
+
+from pathlib import Path
+
+from ..pictures.reading import read_picture
+from ..weights.file import DTYPES, load_weights
+from ..weights.find import find_weights
+from ..weights.importing import import_weights
+from ..weights.keras import KERAS_FILE
+from ..weights.load import load_network
+from ..weights.means import mean_activations, store_mean_activations
+from .parser import add_command, add_weights_and_device, count
+
+
+def add(commands):
+    """Add the commands."""
+    command = add_command(commands, "weights", "make weight files")
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    command = add_command(actions, "import", "make a weight file out of the one that Keras publishes", run_import)
+    command.add_argument("file", help=KERAS_FILE)
+    command.add_argument("-o", "--output", type=Path, help="file to write (default: depends on --dtype)")
+    command.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        default="float16",
+        help="float16: conv1_1 to conv5_1 for the project's weights/ (default); float32: all layers, exactly, into the "
+        "user's data folder, where they are found from then on",
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    command.add_argument(
+        "--no-verify", dest="verify", action="store_false", help="accept a file that is not the published one"
+    )
+    command = add_command(actions, "normalise", "measure the mean activations over photographs", run_normalise)
+    command.add_argument("photographs", nargs="+", metavar="PHOTOGRAPH")
+    command.add_argument("--image-size", type=count, default=384, help="longest side in pixels (default: 384)")
+    command.add_argument("--into", required=True, help="weight file to store them in, in place of those it has")
+    add_weights_and_device(command)
+
+
+def run_import(options):
+    """Make a weight file out of the one that Keras publishes."""
+    path = import_weights(
+        options.file, options.output, dtype=options.dtype, overwrite=options.overwrite, verify=options.verify
+    )
+    print(f"weights: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    return 0
+
+
+def run_normalise(options):
+    """Measure the mean activations, for the normalised network, over photographs."""
+    source = find_weights(options.weights)
+    target = load_weights(options.into).path  # before the work: is it a weight file?
+    photographs = [read_picture(path, options.image_size) for path in options.photographs]
+    means = mean_activations(load_network(source, device=options.device), photographs)
+    circumstances = {
+        "mean_activation_photographs": [Path(path).name for path in options.photographs],
+        "mean_activation_image_size": options.image_size,
+        "mean_activation_pooling": "average",
+    }
+    store_mean_activations(target, means, circumstances)
+    print(f"mean activations of {len(means)} layers over {len(photographs)} photographs: {target}")
+    return 0

@@ -1,0 +1,245 @@
+"""Panels: the pictures of an experiment. They are made, and one can be made again; `records` keeps them."""
+
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+from concurrent.futures import FIRST_COMPLETED, wait
+from pathlib import Path
+
+from .. import __version__, arrays
+from ..errors import MinistyleError
+from ..files import PACKAGE
+from ..jobs.job import Job
+from ..pictures.values import psnr
+from ..pictures.writing import check_output, write_picture
+from ..settings import Settings
+from ..weights.find import find_weights
+from . import records
+from .records import Panel, plan_panel
+
+IN_FLIGHT = 128  # panels handed to the executor at a time: enough for as many workers, and they need not fit in memory
+
+
+def render(panels, folder, executor, *, overwrite=False, on_panel=None, on_step=None):
+    """Make the panels that are not there yet, and write the manifests.
+
+    Parameters
+    ----------
+    panels : sequence of Panel
+    folder : path, made if it does not exist
+    executor : concurrent.futures.Executor, see `executors.open_executor`
+    overwrite : bool
+        Make those panels again that are there with other settings or from other pictures.
+    on_panel : function of (Panel, record, bool), optional
+        Called for every panel that is there. The bool says whether it has just been made.
+    on_step : function of (Panel, Step, pixels), optional
+        Called after every iteration, see `jobs.job.Job.run`; only for an executor that works in this process.
+
+    Returns
+    -------
+    list of records (dict), in the order of the panels
+
+    Raises
+    ------
+    MinistyleError
+        Before any work: a picture cannot be read, the folder is not an experiment's or cannot be written to, or a panel
+        is there with other settings. After all other panels have been made: some could not be made.
+    KeyboardInterrupt
+        The user interrupted. Finished panels are kept; those under way stop after their iteration, and their pictures
+        are kept as unfinished.
+    """
+    folder = Path(folder)
+    plans = {panel.name: plan_panel(panel, folder) for panel in panels}
+    if len(plans) < len(panels):
+        raise MinistyleError("two panels have the same name; give the pictures different names")
+    records.prepare_folder(folder)
+    made = {name: records.kept(folder, plan, overwrite) for name, plan in plans.items()}
+    for plan in plans.values():
+        check_output(folder / plan["file"], overwrite=True)
+    try:
+        failures = _make_missing(panels, plans, made, folder, executor, on_panel, on_step)
+    finally:  # also after an interruption
+        records.write_manifests(folder, [record for record in made.values() if record])
+    if failures:
+        name, reason = next(iter(failures.items()))
+        raise MinistyleError(
+            f"{len(failures)} of {len(panels)} panels could not be made, the others are kept; {name}: {reason}"
+        )
+    return list(made.values())
+
+
+def _make_missing(panels, plans, made, folder, executor, on_panel, on_step):
+    """Make all panels without a record, write them and put their records into `made`; return {name: reason}."""
+    report = on_panel or (lambda *_: None)
+    failures, pending = {}, {}
+
+    def collect(done):
+        interrupted = False
+        for future in done:
+            panel = pending.pop(future)
+            try:
+                picture, outcome = future.result()
+            except Exception as error:  # a worker may fail in any way
+                # Only the words: the error itself refers to all that the panel had in memory.
+                failures[panel.name] = str(error) if isinstance(error, MinistyleError) else repr(error)
+                continue
+            if outcome is None:
+                interrupted = True
+                write_picture(records.unfinished_path(folder, panel.name), picture, overwrite=True)
+            else:
+                made[panel.name] = records.keep(folder, plans[panel.name], picture, outcome)
+                report(panel, made[panel.name], True)
+        if interrupted:
+            raise KeyboardInterrupt
+
+    try:
+        for panel in panels:
+            if made[panel.name] is not None:
+                report(panel, made[panel.name], False)
+                continue
+            options = {} if on_step is None else {"on_step": functools.partial(on_step, panel)}
+            pending[executor.submit(make_panel, _job(panel), plans[panel.name]["weights_sha256"], **options)] = panel
+            collect(wait(pending, timeout=0).done)
+            if len(pending) == IN_FLIGHT:
+                collect(wait(pending, return_when=FIRST_COMPLETED).done)
+        while pending:
+            collect(wait(pending, return_when=FIRST_COMPLETED).done)
+    except KeyboardInterrupt:
+        if hasattr(executor, "stop"):  # let what is under way in this process come to an end
+            executor.stop()
+            running = [future for future in pending if not future.cancel()]
+            collect(wait(running).done)
+        raise
+    return failures
+
+
+def make_panel(job, weights_sha256, on_step=None):
+    """Make one picture; this is what runs on a cluster's worker.
+
+    Parameters
+    ----------
+    job : Job
+    weights_sha256 : str, the hash of the weight file that is to be used
+    on_step : see `jobs.job.Job.run`
+
+    Returns
+    -------
+    picture : uint8 array (H, W, 3)
+    outcome : dict, what the record says about it, or None where the picture was interrupted
+
+    Raises
+    ------
+    MinistyleError
+        This machine has other weights, or the loss became infinite.
+    """
+    settings = job.settings
+    weights = find_weights(settings.weights)
+    if records.sha256_once(weights) != weights_sha256:
+        raise MinistyleError(f"weight file '{weights}' is not the one that was asked for, of SHA-256 {weights_sha256}")
+    # With several threads of its own BLAS may round otherwise, and cluster and single machine differ in their number.
+    # Our threads are not affected; the plain convolution gets slower.
+    with arrays.OneBlasThread():
+        result = job.run(on_step)
+    if result.interrupted or result.stopped:
+        return result.image, None
+    if not result.completed:
+        raise MinistyleError(result.message)
+    last = result.history[-1]
+    outcome = {
+        "losses": _unweighted(last.terms, settings),
+        "psnr": psnr(result.image, job.photograph) if job.painting is None else None,
+        "terms": last.terms,
+        "iterations": last.iteration,
+        "evaluations": last.evaluations,
+        "message": result.message,
+        "software": software(settings.device),
+    }
+    return result.image, outcome
+
+
+def _job(panel):
+    """Return a panel's job. It holds pictures, not paths, as a worker may not see this machine's files."""
+    return Job.of(panel.settings, panel.content, panel.style, size=panel.size)
+
+
+def _unweighted(terms, settings):
+    """Return content and style loss as such: the terms added up, without alpha and beta."""
+    weights = {"content": settings.content_weight, "style": settings.style_weight}
+    return {
+        kind: sum(value for name, value in terms.items() if name.startswith(kind)) / weight
+        for kind, weight in weights.items()
+        if weight and any(name.startswith(kind) for name in terms)
+    }
+
+
+def software(device="auto"):
+    """Return what the last bit of a picture may depend on: versions, the package's source, BLAS, the device."""
+    blas = {f"{it['internal_api']} {it['version']}, {it.get('architecture')} kernels" for it in arrays.blas_libraries()}
+    device = arrays.choose_device(device)
+    return {
+        "ministyle": __version__,
+        "source_sha256": _source_sha256(),
+        **{package: importlib.metadata.version(package) for package in ("numpy", "scipy", "pillow")},
+        "blas": sorted(blas),
+        "device": "cpu" if device == "cpu" else arrays.describe_gpu(),
+    }
+
+
+@functools.cache
+def _source_sha256():
+    """Return a hash of the package's own modules."""
+    digest = hashlib.sha256()
+    for name in sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")):
+        digest.update(name.encode() + (PACKAGE / name).read_bytes())
+    return digest.hexdigest()
+
+
+def remake(manifest, name=None, *, content=None, style=None, init=None, weights=None, on_step=None):
+    """Make a panel again from its record.
+
+    Parameters
+    ----------
+    manifest : path of a manifest.json, or of a panel's own record
+    name : str, the panel's name; not needed where there is only one
+    content, style, init : path, optional, of pictures that no longer lie where the record says
+    weights : path, optional, of the weight file, where it is not the one found by itself
+    on_step : see `jobs.job.Job.run`
+
+    Returns
+    -------
+    picture : uint8 array (H, W, 3)
+    record : dict, as it would be written now
+    original : dict, as it was read
+
+    Raises
+    ------
+    MinistyleError
+        The record cannot be read, or a picture or the weights are missing or no longer the same.
+    KeyboardInterrupt
+        The user interrupted.
+    """
+    manifest = Path(manifest)
+    original = records.find_record(manifest, name)
+    folder = manifest.parent if manifest.name in records.MANIFESTS else manifest.parent.parent
+    given = {"content": content, "style": style, "init": init}
+    inputs = {role: given[role] or folder / picture["file"] for role, picture in original["inputs"].items()}
+    try:
+        settings = {**original["settings"], "init": inputs.get("init") or original["settings"]["init"]}
+        size = original["size"] and tuple(original["size"])
+        settings = Settings(**settings, weights=weights)
+        device = "cpu" if original["software"]["device"] == "cpu" else "cuda"  # and not the better of today's
+    except (KeyError, TypeError) as error:
+        raise MinistyleError(f"record '{manifest}' of {original['name']} is damaged: {error!r}") from None
+    panel = Panel(
+        original["name"], settings, inputs.get("content"), inputs.get("style"), size, original.get("factors", {})
+    )
+    plan = plan_panel(panel, folder)
+    for role, picture in original["inputs"].items():
+        if plan["inputs"][role]["sha256"] != picture["sha256"]:
+            raise MinistyleError(f"'{inputs[role]}' is not the {role} picture that {original['name']} was made from")
+    job = dataclasses.replace(_job(panel), settings=dataclasses.replace(settings, device=device))
+    picture, outcome = make_panel(job, original["weights_sha256"], on_step=on_step)
+    if outcome is None:
+        raise KeyboardInterrupt
+    return picture, records.make_record(plan, picture, outcome), original

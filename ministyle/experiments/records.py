@@ -1,0 +1,307 @@
+"""Records: what an experiment keeps beside each picture, and the files of an experiment.
+
+    FOLDER/panels/NAME.png     the picture
+    FOLDER/panels/NAME.json    its record: pictures it was made from, settings, losses, software, hashes
+    FOLDER/manifest.json       all records
+    FOLDER/manifest.csv        the same as a table, a line for each panel
+
+    FOLDER/panels/NAME.unfinished.png    the picture of a panel that was interrupted, until the panel is made
+
+A panel is written as soon as it is finished, the record last. A panel that has its record is not made again, so an
+experiment that was interrupted continues where it stopped. A record says nothing about when, where or how fast, so
+experiments made in different places can be compared file by file. A panel can be made again from its record, bit for
+bit.
+"""
+
+import csv
+import dataclasses
+import functools
+import hashlib
+import io
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import MinistyleError
+from ..files import sha256, write_text
+from ..jobs.job import STARTS
+from ..pictures.reading import read_picture
+from ..pictures.writing import write_picture
+from ..settings import Settings
+from ..weights.find import find_weights
+
+FORMAT = "ministyle panels 1"
+# Settings that are not part of a record: the weights have a hash, and the result does not depend on the threads.
+NOT_RECORDED = ("weights", "threads")
+MANIFESTS = ("manifest.json", "manifest.csv")
+# What a record must have to be compared with, and to be made again.
+REQUIRED = {
+    "name": str,
+    "file": str,
+    "inputs": dict,
+    "settings": dict,
+    "losses": dict,
+    "software": dict,
+    "weights_sha256": str,
+    "picture_sha256": str,
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture to be made.
+
+    Attributes
+    ----------
+    name : str, the file's name without ending
+    settings : Settings
+    content, style : path of a picture, or None; one alone makes a reconstruction
+    size : (height, width), optional, see `jobs.job.Job.of`
+    factors : dict, optional, what the panel stands for in its experiment: factor -> value
+    """
+
+    name: str
+    settings: Settings
+    content: Path | None = None
+    style: Path | None = None
+    size: tuple | None = None
+    factors: dict = field(default_factory=dict)
+
+
+# Plans and records -----------------------------------------------------------------------------------
+
+
+def plan_panel(panel, folder):
+    """Return the part of a panel's record that is known before it is made, as it looks when read from a file."""
+    settings = panel.settings
+    inputs = {"content": panel.content, "style": panel.style}
+    recorded = dataclasses.asdict(settings)
+    if settings.init not in STARTS:
+        inputs["init"], recorded["init"] = settings.init, None
+    plan = {
+        "format": FORMAT,
+        "name": panel.name,
+        "file": f"panels/{panel.name}.png",
+        "factors": panel.factors,
+        "inputs": {role: _describe_input(path, folder) for role, path in inputs.items() if path is not None},
+        "size": panel.size,
+        "settings": {name: value for name, value in recorded.items() if name not in NOT_RECORDED},
+        "weights_sha256": sha256_once(find_weights(settings.weights)),
+    }
+    return json.loads(json.dumps(plan, default=_plain_number))
+
+
+def make_record(plan, picture, outcome):
+    """Return the record of a panel that has been made as planned."""
+    return {**plan, **outcome, "picture_sha256": picture_sha256(picture)}
+
+
+def differences(record, plan):
+    """Return what makes a record's panel another one than planned, a list of texts.
+
+    A setting that the record does not know is newer than the record. The panel was made as its default says.
+    """
+    defaults = {setting.name: setting.default for setting in dataclasses.fields(Settings)}
+    changes = []
+    for name, value in plan["settings"].items():
+        before = record["settings"].get(name, _as_read(defaults[name]))
+        if before != value:
+            changes.append(f"{name} (={before}) is now {value}")
+    hashes = [{role: picture["sha256"] for role, picture in one["inputs"].items()} for one in (record, plan)]
+    changes += [f"another {role} picture" for role in hashes[1] if hashes[0].get(role) != hashes[1][role]]
+    for name in ("size", "weights_sha256"):
+        if record.get(name) != plan[name]:
+            changes.append(f"{name} (={record.get(name)}) is now {plan[name]}")
+    return changes
+
+
+def picture_sha256(picture):
+    """Return the hash of a picture's pixels, row by row, RGB, whatever file they are kept in."""
+    return hashlib.sha256(np.ascontiguousarray(picture, np.uint8).tobytes()).hexdigest()
+
+
+def sha256_once(path, check=None):
+    """Return a file's SHA-256, after `check` has read the file and raised an error if it is unfit.
+
+    Neither is done again unless the file has changed.
+    """
+    try:
+        status = os.stat(path)
+        version = status.st_mtime_ns, status.st_size
+    except OSError:
+        version = None
+    return _checked_sha256(path, check, version)
+
+
+@functools.lru_cache(maxsize=1000)
+def _checked_sha256(path, check, version):
+    if check is not None:
+        check(path)
+    return sha256(path)
+
+
+def _describe_input(path, folder):
+    """Return a picture's path, as seen from the experiment's folder, and the hash of its file."""
+    path = Path(path)
+    digest = sha256_once(path, check=read_picture)
+    try:
+        seen = os.path.relpath(path, folder)
+    except ValueError:  # on Windows, another drive
+        seen = path.absolute()
+    return {"file": Path(seen).as_posix(), "sha256": digest}
+
+
+def _as_read(value):
+    """Return a value as it looks when read from a file."""
+    return json.loads(json.dumps(value))
+
+
+def _plain_number(value):
+    """Return a NumPy scalar, which `json` does not know, as a number of Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} cannot stand in a record")
+
+
+# Files -------------------------------------------------------------------------------------------------
+
+
+def prepare_folder(folder):
+    """Make the folder of an experiment, unless it is there.
+
+    Raises
+    ------
+    MinistyleError
+        The folder holds something else than an experiment, or cannot be used.
+    """
+    try:
+        if folder.exists() and any(folder.iterdir()) and not (folder / "panels").is_dir():
+            raise MinistyleError(f"folder '{folder}' holds other files; name a new one")
+        (folder / "panels").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MinistyleError(f"folder '{folder}' cannot be used: {error.strerror}") from None
+    if not os.access(folder / "panels", os.W_OK):
+        raise MinistyleError(f"folder '{folder}' cannot be used: no permission to write in it")
+
+
+def keep(folder, plan, picture, outcome):
+    """Write a panel, the record last, and return the record."""
+    record = make_record(plan, picture, outcome)
+    write_picture(folder / plan["file"], picture, overwrite=True)
+    write_text(_record_path(folder, plan["name"]), _to_json(record))
+    unfinished_path(folder, plan["name"]).unlink(missing_ok=True)
+    return record
+
+
+def kept(folder, plan, overwrite):
+    """Return the record of a panel that is there already, or None where it has to be made.
+
+    Raises
+    ------
+    MinistyleError
+        A panel of this name is there and was made otherwise, and `overwrite` is not set.
+    """
+    try:
+        record = _read_json(_record_path(folder, plan["name"]))
+    except FileNotFoundError:
+        return None
+    _check_record(record, _record_path(folder, plan["name"]))
+    changes = differences(record, plan)
+    if changes and not overwrite:
+        raise MinistyleError(
+            f"'{folder / plan['file']}' is there and was made otherwise ({changes[0]}); name another folder, or add "
+            "--overwrite"
+        )
+    if changes:
+        return None
+    try:
+        intact = picture_sha256(read_picture(folder / plan["file"])) == record["picture_sha256"]
+    except MinistyleError:
+        intact = False
+    return record if intact else None
+
+
+def unfinished_path(folder, name):
+    """Return where the picture of an interrupted panel is kept."""
+    return folder / "panels" / f"{name}.unfinished.png"
+
+
+def write_manifests(folder, records):
+    """Write all records to the two manifests."""
+    write_text(folder / "manifest.json", _to_json({"format": FORMAT, "panels": records}))
+    rows = [_flat(record) for record in records]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_text(folder / "manifest.csv", text.getvalue())
+
+
+def find_record(path, name):
+    """Return the record of a panel from a manifest, or from its own file.
+
+    Raises
+    ------
+    MinistyleError
+        There is no such file or panel, or the record is damaged.
+    """
+    try:
+        content = _read_json(path)
+    except FileNotFoundError:
+        raise MinistyleError(f"there is no manifest '{path}'") from None
+    records = content.get("panels", [content])
+    if not isinstance(records, list):
+        raise MinistyleError(f"'{path}' is damaged: its panels are not a list")
+    for record in records:
+        _check_record(record, path)
+    names = [record["name"] for record in records]
+    if name is None and len(names) == 1:
+        (name,) = names
+    if name not in names:
+        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        raise MinistyleError(f"name one of the panels in '{path}', not {name!r}: {shown}")
+    return records[names.index(name)]
+
+
+def _record_path(folder, name):
+    return folder / "panels" / f"{name}.json"
+
+
+def _check_record(record, path):
+    """Refuse a record that lacks what every record has."""
+    if not isinstance(record, dict):
+        raise MinistyleError(f"'{path}' is damaged: it holds a record that is none")
+    for key, kind in REQUIRED.items():
+        if not isinstance(record.get(key), kind):
+            raise MinistyleError(f"'{path}' is damaged: the record of {record.get('name')!r} has no {key}")
+    for role, picture in record["inputs"].items():
+        if not isinstance(picture, dict) or not {"file", "sha256"} <= set(picture):
+            raise MinistyleError(f"'{path}' is damaged: the record of {record['name']!r} has no file of its {role}")
+
+
+def _read_json(path):
+    """Read one of our own files."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise MinistyleError(f"'{path}' cannot be read as a record: {error}") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise MinistyleError(f"'{path}' is not a record of panels that this version can read")
+    return content
+
+
+def _to_json(content):
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _flat(value, name=""):
+    """Return a record as one level of columns: {"settings": {"seed": 1}} as {"settings.seed": 1}."""
+    if isinstance(value, dict):
+        return {k: v for key, part in value.items() for k, v in _flat(part, f"{name}.{key}" if name else key).items()}
+    return {name: "+".join(map(str, value)) if isinstance(value, list) else value}

@@ -14,15 +14,20 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import __version__, arrays, features, figures, gradcheck, image, network, panels, sheet, stimuli, weights
+from . import __version__, arrays, features, figures, gradcheck, image, network, panels, sheet, stimuli
 from .errors import MinistyleError
 from .estimate import estimate, memory_warning
 from .executors import InThisProcess, open_executor
+from .files import sha256, shipped_path
 from .flags import make_parser
 from .objective import CONTENT_LAYERS, STYLE_LAYERS
 from .pyramid import levels
 from .settings import Settings
 from .transfer import picture_size, read_pictures, reconstruct_content, reconstruct_style, transfer
+from .weights.file import load_weights
+from .weights.find import find_weights
+from .weights.importing import import_weights
+from .weights.means import mean_activations, store_mean_activations
 
 DEMO_PICTURES = "docs/examples/chelsea.png", "docs/examples/painting.jpg"
 GRADIENT_WIDTH = 52  # of the column with the gradients' names
@@ -71,7 +76,7 @@ def run_transfer(options):
 
 def run_demo(options):
     """Repaint the project's own photograph in the style of the project's own painting."""
-    options.content, options.style = (weights.shipped_path(relative) for relative in DEMO_PICTURES)
+    options.content, options.style = (shipped_path(relative) for relative in DEMO_PICTURES)
     print(f"repainting {options.content}\nin the style of {options.style}")
     return run_transfer(options)
 
@@ -130,7 +135,7 @@ def _make_one(options, name, make, *, content=None, style=None, size=None, tilea
         if output.exists() and Path(picture).exists() and output.samefile(picture):
             raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
     if options.verbose:
-        print(f"weights: {weights.find_weights(settings.weights)}")
+        print(f"weights: {find_weights(settings.weights)}")
     with _Progress(sum(level.iterations for level in levels(settings, whole_size)), output, options) as progress:
         if not progress.bar.disable:
             progress.bar.write(str(estimate(settings, *pictures, size=size, tileable=tileable)))
@@ -417,8 +422,8 @@ def run_compare(options):
 
 
 def run_weights_import(options):
-    """Make a weight file out of the one that Keras publishes."""
-    path = weights.import_weights(
+    """Turn a published file into a weight file."""
+    path = import_weights(
         options.file, options.output, dtype=options.dtype, overwrite=options.overwrite, verify=options.verify
     )
     print(f"weights: {path} ({path.stat().st_size / 1e6:.1f} MB)")
@@ -427,16 +432,16 @@ def run_weights_import(options):
 
 def run_weights_normalise(options):
     """Measure the mean activations, for the normalised network, over photographs."""
-    source = weights.find_weights(options.weights)
-    target = weights.load_weights(options.into).path  # before the work: is it a weight file?
+    source = find_weights(options.weights)
+    target = load_weights(options.into).path  # before the work: is it a weight file?
     photographs = [image.read_picture(path, options.image_size) for path in options.photographs]
-    means = network.mean_activations(network.load_network(source, device=options.device), photographs)
+    means = mean_activations(network.load_network(source, device=options.device), photographs)
     circumstances = {
         "mean_activation_photographs": [Path(path).name for path in options.photographs],
         "mean_activation_image_size": options.image_size,
         "mean_activation_pooling": "average",
     }
-    weights.store_mean_activations(target, means, circumstances)
+    store_mean_activations(target, means, circumstances)
     print(f"mean activations of {len(means)} layers over {len(photographs)} photographs: {target}")
     return 0
 
@@ -475,12 +480,12 @@ def run_info(options):
     problem = arrays.gpu_problem()
     print(f"GPU           {arrays.describe_gpu() if problem is None else 'none: ' + problem}")
     print(f"device        {arrays.choose_device('auto')}")
-    found = weights.load_weights(options.weights)
+    found = load_weights(options.weights)
     layers = list(found.layers)
     normalised = "with" if found.mean_activations else "without"
     print(f"weights       {found.path}")
     print(f"              {layers[0]} to {layers[-1]}, {found.attributes.get('dtype')}, {normalised} mean activations")
-    print(f"              SHA-256 {weights.sha256(found.path)}")
+    print(f"              SHA-256 {sha256(found.path)}")
     source, digest = (found.attributes.get(name) for name in ("source_file", "source_sha256"))
     print(f"              made from {source}, SHA-256 {digest}")
     print(f"              {found.attributes.get('license')}")

@@ -6,9 +6,11 @@ import math
 import re
 from pathlib import Path
 
-from . import __version__, arrays, features, figures, network, weights
+from . import __version__, arrays, features, figures, network
 from .objective import STYLE_LAYERS
 from .settings import PRESETS, Settings
+from .weights.file import DTYPES
+from .weights.importing import FORMATS
 
 DEMO_OUTPUT = "ministyle-demo.png"
 # About a minute on two cores. The painting is one of very strong contrasts: with less of its style the cat stays a cat.
@@ -257,12 +259,12 @@ def _add_setting(group, flag, setting, own_default):
 
 
 def _add_weights_commands(actions):
-    command = _command(actions, "import", "weights_import", "make a weight file out of the one that Keras publishes")
-    command.add_argument("file", help=weights.KERAS_FILE)
+    command = _command(actions, "import", "weights_import", "turn a published file into a weight file")
+    command.add_argument("file", help="; or ".join(known.description for known in FORMATS.values()))
     command.add_argument("-o", "--output", type=Path, help="file to write (default: depends on --dtype)")
     command.add_argument(
         "--dtype",
-        choices=weights.DTYPES,
+        choices=DTYPES,
         default="float16",
         help="float16: conv1_1 to conv5_1 for the project's weights/ (default); float32: all layers, exactly, into the "
         "user's data folder, where they are found from then on",

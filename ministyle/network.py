@@ -13,7 +13,7 @@ import numpy as np
 from . import arrays, layers, strips, winograd
 from .arrays import array_module
 from .errors import MinistyleError
-from .weights import Weights, load_weights
+from .weights.file import Weights, load_weights
 
 # Simonyan and Zisserman (2014), table 1, column E, without its fully connected layers.
 BLOCKS = (
@@ -52,7 +52,7 @@ def load_network(
     Parameters
     ----------
     weights : path or Weights, optional
-        A weight file; by default the one that `ministyle.weights.find_weights` finds.
+        A weight file; by default the one that `ministyle.weights.find.find_weights` finds.
     pooling : {"average", "max"}
         The paper replaces VGG's max pooling by average pooling; the authors' later code does not.
     normalised : bool
@@ -361,28 +361,3 @@ def normalise(weights, dtype="float32"):
         rescaled[name] = kernel * factor_in[:, np.newaxis] / factor_out, bias / factor_out
         factor_in = factor_out
     return rescaled
-
-
-def mean_activations(network, pictures):
-    """Measure every filter's mean activation, after the ReLU, over pictures and positions.
-
-    Parameters
-    ----------
-    network : Network, not normalised
-    pictures : iterable of arrays (H, W, 3), RGB, 0 to 255
-        Every picture counts the same, whatever its size.
-
-    Returns
-    -------
-    dict, layer name -> float32 (C_out,), on the host. A filter that hardly ever fires, less than 1/1000 of
-    its layer's average filter, gets that thousandth: dividing by next to nothing would let a filter about
-    which the photographs say nothing drown all others.
-    """
-    sums = dict.fromkeys(network.layers, 0.0)
-    count = 0
-    for pixels in pictures:
-        for name, activations in network.features(pixels, network.layers).items():
-            sums[name] = sums[name] + arrays.to_host(activations.mean(axis=(0, 1))).astype(np.float64)
-        count += 1
-    means = {name: total / count for name, total in sums.items()}
-    return {name: np.maximum(mean, mean.mean() / 1000).astype(np.float32) for name, mean in means.items()}

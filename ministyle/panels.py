@@ -28,11 +28,11 @@ import numpy as np
 
 from . import __version__, arrays
 from .errors import MinistyleError
-from .files import write_text
+from .files import sha256, write_text
 from .image import check_output, psnr, read_picture, write_picture
 from .settings import Settings
 from .transfer import make_picture, read_pictures
-from .weights import find_weights, sha256
+from .weights.find import find_weights
 
 FORMAT = "ministyle panels 1"
 # Settings that are not part of a record: for the weights there is a hash, and on the number of threads nothing depends.
@@ -215,8 +215,9 @@ def software(device="auto"):
 def _source_sha256():
     """Return a hash of the package's own modules."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
+    package = Path(__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
 
 

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from ministyle import arrays
+from ministyle.files import shipped_path
 from ministyle.network import load_network
-from ministyle.weights import load_weights, shipped_path
+from ministyle.weights.file import load_weights
 
 
 def _gpu_present():

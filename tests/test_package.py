@@ -26,19 +26,44 @@ import pytest
 import ministyle
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "ministyle").glob("*.py")}
+
+
+def parse(path):
+    """Parse a module. In a subfolder, turn its relative imports into absolute ones."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(tree) if len(package) > 1 else ():
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = package[: len(package) + 1 - node.level]
+            node.module, node.level = ".".join(filter(None, [*above, node.module])), 0
+    return tree
+
+
+# Name -> syntax tree. A module in a subfolder is called "folder.module".
+MODULES = {
+    ".".join(path.relative_to(ROOT / "ministyle").with_suffix("").parts): parse(path)
+    for path in (ROOT / "ministyle").rglob("*.py")
+}
 SHIPPED = "weights/vgg19.h5", "docs/examples/chelsea.png", "docs/examples/painting.jpg"
 
 # Reading order ---------------------------------------------------------------------------------------
 
 
 def reading_order():
-    """Return the modules as the table in the package's docstring lists them, then those that stand above all."""
-    return [
-        *re.findall(r"^\| `(\w+)` \|", ast.get_docstring(MODULES["__init__"]), re.MULTILINE),
-        "__init__",
-        "__main__",
-    ]
+    """Return the modules as the table in the package's docstring lists them, then those that stand above all.
+
+    A subfolder counts as the modules in its own table, and then its `__init__`.
+    """
+    order = []
+    for name in listed("__init__"):
+        folder = f"{name}.__init__"
+        order += [*(f"{name}.{module}" for module in listed(folder)), folder] if folder in MODULES else [name]
+    return [*order, "__init__", "__main__"]
+
+
+def listed(module):
+    """Return the names in the table of a module's docstring."""
+    return re.findall(r"^\| `(\w+)` \|", ast.get_docstring(MODULES[module]), re.MULTILINE)
 
 
 def imported(tree):
@@ -55,8 +80,9 @@ def imported(tree):
 
 def imported_modules(tree):
     """Return the package's own modules among them; its version is no module and may be had everywhere."""
-    own = {name.split(".")[1] for name in imported(tree) - {"ministyle.__version__"} if name.startswith("ministyle.")}
-    return {name if name in MODULES else "__init__" for name in own}
+    taken = imported(tree) - {"ministyle.__version__"}
+    names = [name.split(".")[1:3] for name in taken if name.startswith("ministyle.")]
+    return {next((own for own in (".".join(name), name[0]) if own in MODULES), "__init__") for name in names}
 
 
 @pytest.mark.parametrize(
@@ -234,12 +260,13 @@ def use(request, tmp_path_factory):
 
 PROBE = f"""
 import json, ministyle
-from ministyle import cli, weights
-found = weights.load_weights()
+from ministyle import cli, files
+from ministyle.weights.file import load_weights
+found = load_weights()
 print(json.dumps({{
     "package": ministyle.__file__,
     "version": ministyle.__version__,
-    "shipped": [str(weights.shipped_path(relative)) for relative in {SHIPPED}],
+    "shipped": [str(files.shipped_path(relative)) for relative in {SHIPPED}],
     "demo": list(cli.DEMO_PICTURES),
     "weights": str(found.path),
     "first": [float(number) for number in found.layers["conv1_1"][0][0, 0, 0]],
@@ -291,7 +318,7 @@ def test_wheel_holds_the_modules_weights_pictures_and_licences_and_nothing_else(
     information = f"ministyle-{version()}.dist-info"
     shipped = [*SHIPPED, "docs/examples/README.md", "weights/README.md", "weights/LICENSE"]
     expected = {
-        **{f"ministyle/{name}.py": ROOT / f"ministyle/{name}.py" for name in MODULES},
+        **{f"ministyle/{name}.py": ROOT / f"ministyle/{name}.py" for name in (m.replace(".", "/") for m in MODULES)},
         **{f"ministyle/shipped/{relative}": ROOT / relative for relative in shipped},
         f"{information}/licenses/LICENSE": ROOT / "LICENSE",
         f"{information}/licenses/weights/LICENSE": ROOT / "weights/LICENSE",

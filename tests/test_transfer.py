@@ -8,10 +8,10 @@ from PIL import Image
 
 import ministyle
 from ministyle.errors import MinistyleError
+from ministyle.files import shipped_path
 from ministyle.image import read_picture, resize
 from ministyle.settings import Settings
 from ministyle.transfer import starting_picture
-from ministyle.weights import shipped_path
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from ministyle.network import SEQUENCE, normalise
 from ministyle.objective import CONTENT_LAYERS, STYLE_LAYERS
-from ministyle.weights import load_weights
+from ministyle.weights.file import load_weights
 
 from .contenders import CONTENT_WEIGHT, STYLE_WEIGHT
 

@@ -18,7 +18,7 @@ unchanged on a GPU through CuPy. Read the modules in this order; each uses only 
 | `layers` | convolution, ReLU, average and max pooling: each backward right below its forward |
 | `strips` | work in strips of rows, on all cores of a CPU, in memory that is used again |
 | `winograd` | the same convolution with a quarter of the multiplications |
-| `weights` | the file with VGG-19's weights |
+| `weights` | VGG-19's weights: find, read, write and import a weight file |
 | `network` | VGG-19 as a table of layers; forward to features, backward to pixels |
 | `losses` | the paper's equations 1 to 6, each with its gradient |
 | `objective` | equation 7: from pixels to the loss and its gradient |

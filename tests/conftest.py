@@ -9,8 +9,9 @@ from PIL import Image
 
 from ministyle import arrays
 from ministyle.errors import MinistyleError
-from ministyle.network import load_network
-from ministyle.weights import load_weights, shipped_path
+from ministyle.files import shipped_path
+from ministyle.weights.load import load_network
+from ministyle.weights.file import load_weights
 
 
 def _gpu_present():

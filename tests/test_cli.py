@@ -29,13 +29,14 @@ from scipy import signal
 import ministyle
 from ministyle import cli, flags
 from ministyle.errors import MinistyleError
+from ministyle.files import shipped_path
 from ministyle.gradcheck import Check
 from ministyle.objective import Objective
 from ministyle.optimise import Step
 from ministyle.pictures.reading import read_picture
 from ministyle.settings import PRESETS, Settings
 from ministyle.transfer import Result
-from ministyle.weights import KERAS_SHA256, shipped_path
+from ministyle.weights.keras import KERAS_SHA256
 
 SMALL = ("--image-size", "32")  # the photograph becomes 32 x 24: conv5_1 still has positions
 TRANSFER = ("transfer", "photo.png", "painting.png", *SMALL)
@@ -714,8 +715,14 @@ BAD_RUNS = {
     "no action": (("weights",), "ACTION"),
     "import missing": (("weights", "import", "missing.h5"), "'missing.h5'"),
     "import another file": (("weights", "import", "other.h5", "-o", "new.h5"), KERAS_SHA256),
-    "import no HDF5": (("weights", "import", "text.jpg", "--no-verify", "-o", "new.h5"), "'text.jpg' cannot be read"),
-    "import no VGG": (("weights", "import", "other.h5", "--no-verify", "-o", "new.h5"), "'other.h5' holds no"),
+    "import no HDF5": (
+        ("weights", "import", "text.jpg", "--no-verify", "-o", "new.h5"),
+        "'text.jpg' is damaged or",
+    ),
+    "import no VGG": (
+        ("weights", "import", "other.h5", "--no-verify", "-o", "new.h5"),
+        "'other.h5' is damaged or",
+    ),
     "normalise into nothing": (("weights", "normalise", "photo.png", "--into", "missing.h5"), "'missing.h5'"),
     "normalise into another file": (("weights", "normalise", "photo.png", "--into", "other.h5"), "'other.h5' is not"),
     "normalise missing": (("weights", "normalise", "missing.png", "--into", "copy.h5"), "'missing.png'"),

@@ -1,11 +1,12 @@
 """A file is written whole or not at all."""
 
+import hashlib
 import stat
 
 import pytest
 
 from ministyle.errors import MinistyleError
-from ministyle.files import new_file, write_text
+from ministyle.files import new_file, sha256, write_text
 
 
 def test_text_is_written_as_utf8_with_unix_lines(tmp_path):
@@ -32,3 +33,11 @@ def test_others_may_read_a_new_file_as_any_other(tmp_path):
 def test_what_cannot_be_written_is_said_in_one_sentence(tmp_path):
     with pytest.raises(MinistyleError, match=r"missing/text' cannot be written: No such file"):
         write_text(tmp_path / "missing" / "text", "")
+
+
+@pytest.mark.parametrize("size", [0, 1, 3_000_001])
+def test_sha256_is_that_of_the_whole_content(tmp_path, size):
+    path = tmp_path / "file"
+    for last in (b"a", b"b"):
+        path.write_bytes(bytes(size) + last)
+        assert sha256(path) == hashlib.sha256(bytes(size) + last).hexdigest()

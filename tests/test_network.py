@@ -10,7 +10,7 @@ from tolerances import EXACT, REFERENCE, WINOGRAD_NETWORK
 
 from ministyle.arrays import to_device, to_host
 from ministyle.errors import MinistyleError
-from ministyle.network import LAYERS, layer_name, load_network, mean_activations, normalise, preprocess_forward
+from ministyle.network import LAYERS, layer_name, load_network, normalise, preprocess_forward
 from ministyle.objective import Objective
 
 KINDS = [(kind, pooling) for kind in ("raw", "normalised") for pooling in ("average", "max")]
@@ -93,27 +93,9 @@ def test_normalised_network_is_the_raw_one_but_for_a_factor_per_filter(weights, 
         assert relative_error(normalised[name] * weights.mean_activations[name], raw[name]) < 1e-12
 
 
-def test_mean_activations_of_the_normalised_network_are_one(weights, random):
-    pictures = [random.uniform(0, 255, (32, 40, 3)) for _ in range(2)]
-    means = mean_activations(load_network(weights, device="cpu", dtype="float64"), pictures)
-    measured = load_network(replace(weights, mean_activations=means), normalised=True, device="cpu", dtype="float64")
-    for name in TAPS:
-        over_pictures = np.mean([measured.features(x, [name])[name].mean(axis=(0, 1)) for x in pictures], axis=0)
-        fires = means[name] > 1.001 * means[name].min()  # filters that never fire keep their floor
-        assert fires.sum() > 0.5 * len(fires)
-        np.testing.assert_allclose(over_pictures[fires], 1, rtol=1e-4)
-
-
-def test_a_filter_that_never_fires_does_not_explode(weights):
-    means = mean_activations(load_network(weights, device="cpu"), [np.zeros((32, 32, 3))])
-    for name, mean in means.items():
-        assert mean.min() > 0
-        assert mean.max() / mean.min() < 1e6, name
-
-
 def test_photographs_have_mean_activations_near_one_in_the_normalised_network(weights):
-    from ministyle.pictures.reading import read_picture
-    from ministyle.weights import shipped_path
+    from ministyle.files import shipped_path
+    from ministyle.image import read_picture
 
     network = load_network(weights, normalised=True, device="cpu")
     features = network.features(read_picture(shipped_path("docs/examples/chelsea.png"), 160), TAPS)

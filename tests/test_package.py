@@ -26,10 +26,23 @@ import pytest
 import ministyle
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "ministyle"
-MODULES = {  # such as "files" and "pictures.reading"
-    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text(encoding="utf-8"))
-    for path in PACKAGE.rglob("*.py")
+
+
+def parse(path):
+    """Parse a module. In a subfolder, turn its relative imports into absolute ones."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(tree) if len(package) > 1 else ():
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = package[: len(package) + 1 - node.level]
+            node.module, node.level = ".".join(filter(None, [*above, node.module])), 0
+    return tree
+
+
+# Name -> syntax tree. A module in a subfolder is called "folder.module".
+MODULES = {
+    ".".join(path.relative_to(ROOT / "ministyle").with_suffix("").parts): parse(path)
+    for path in (ROOT / "ministyle").rglob("*.py")
 }
 SHIPPED = "weights/vgg19.h5", "docs/examples/chelsea.png", "docs/examples/painting.jpg"
 
@@ -37,39 +50,39 @@ SHIPPED = "weights/vgg19.h5", "docs/examples/chelsea.png", "docs/examples/painti
 
 
 def reading_order():
-    """Return the modules as the table in the package's docstring lists them, then those that stand above all."""
-    return [
-        *re.findall(r"^\| `([\w.]+)` \|", ast.get_docstring(MODULES["__init__"]), re.MULTILINE),
-        *sorted(name for name in MODULES if name.endswith(".__init__")),
-        "__init__",
-        "__main__",
-    ]
+    """Return the modules as the table in the package's docstring lists them, then those that stand above all.
+
+    A subfolder counts as the modules in its own table, and then its `__init__`.
+    """
+    order = []
+    for name in listed("__init__"):
+        folder = f"{name}.__init__"
+        order += [*(f"{name}.{module}" for module in listed(folder)), folder] if folder in MODULES else [name]
+    return [*order, "__init__", "__main__"]
 
 
-def imported(tree, module=""):
+def listed(module):
+    """Return the names in the table of a module's docstring."""
+    return re.findall(r"^\| `(\w+)` \|", ast.get_docstring(MODULES[module]), re.MULTILINE)
+
+
+def imported(tree):
     """Return the full names of all that a module of the package imports, at its top or inside a function."""
-    parents = ["ministyle", *module.split(".")[:-1]]
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            relative = parents[: len(parents) - node.level + 1] if node.level else []
-            source = ".".join(filter(None, [*relative, node.module]))
+            source = ".".join(filter(None, ["ministyle" if node.level else None, node.module]))
             names |= {f"{source}.{alias.name}" for alias in node.names}
     return names
 
 
-def imported_modules(tree, module=""):
+def imported_modules(tree):
     """Return the package's own modules among them; its version is no module and may be had everywhere."""
-    names = imported(tree, module) - {"ministyle.__version__"}
-    return {holder(name.split(".")[1:]) for name in names if name.startswith("ministyle.")}
-
-
-def holder(parts):
-    """Return the module that a name such as ["pictures", "reading", "read_picture"] belongs to."""
-    stems = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
-    return next((stem for stem in stems if stem in MODULES), "__init__")
+    taken = imported(tree) - {"ministyle.__version__"}
+    names = [name.split(".")[1:3] for name in taken if name.startswith("ministyle.")]
+    return {next((own for own in (".".join(name), name[0]) if own in MODULES), "__init__") for name in names}
 
 
 @pytest.mark.parametrize(
@@ -88,20 +101,6 @@ def test_no_way_to_import_a_module_is_overlooked(source):
     assert imported_modules(ast.parse(source)) == {"cli"}
 
 
-@pytest.mark.parametrize(
-    ("source", "module"),
-    [
-        ("from ..errors import MinistyleError", "errors"),
-        ("from .sizes import resize", "pictures.sizes"),
-        ("from . import sizes", "pictures.sizes"),
-        ("from ..pictures.sizes import resize", "pictures.sizes"),
-        ("import ministyle.pictures.sizes", "pictures.sizes"),
-    ],
-)
-def test_no_way_to_import_a_module_from_a_subfolder_is_overlooked(source, module):
-    assert imported_modules(ast.parse(source), "pictures.reading") == {module}
-
-
 def test_the_reading_map_names_every_module_once():
     assert sorted(reading_order()) == sorted(MODULES)
 
@@ -109,17 +108,17 @@ def test_the_reading_map_names_every_module_once():
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_a_module_imports_only_modules_above_it_in_the_reading_map(module):
     order = reading_order()
-    assert imported_modules(MODULES[module], module) <= set(order[: order.index(module)])
+    assert imported_modules(MODULES[module]) <= set(order[: order.index(module)])
 
 
 def test_only_arrays_imports_cupy():
-    importing = {name for name, tree in MODULES.items() if any(i.split(".")[0] == "cupy" for i in imported(tree, name))}
+    importing = {name for name, tree in MODULES.items() if any(i.split(".")[0] == "cupy" for i in imported(tree))}
     assert importing == {"arrays"}
 
 
 def test_what_the_package_imports_is_what_setup_cfg_requires():
     distributions = importlib.metadata.packages_distributions()
-    foreign = {name.split(".")[0] for module, tree in MODULES.items() for name in imported(tree, module)}
+    foreign = {name.split(".")[0] for tree in MODULES.values() for name in imported(tree)}
     foreign -= {"ministyle", "cupy", *sys.stdlib_module_names}
     required = re.findall(r"^[\w-]+", setup_cfg()["options"]["install_requires"], re.MULTILINE)
     optional = {"distributed": "cluster", "matplotlib": "plot"}  # module -> extra
@@ -130,7 +129,7 @@ def test_what_the_package_imports_is_what_setup_cfg_requires():
 
 def test_only_executors_knows_dask():
     names = {"dask", "distributed"}
-    assert {m for m, tree in MODULES.items() if names & {i.split(".")[0] for i in imported(tree, m)}} == {"executors"}
+    assert {m for m, tree in MODULES.items() if names & {i.split(".")[0] for i in imported(tree)}} == {"executors"}
 
 
 # Names and docstrings --------------------------------------------------------------------------------
@@ -261,12 +260,13 @@ def use(request, tmp_path_factory):
 
 PROBE = f"""
 import json, ministyle
-from ministyle import cli, weights
-found = weights.load_weights()
+from ministyle import cli, files
+from ministyle.weights.file import load_weights
+found = load_weights()
 print(json.dumps({{
     "package": ministyle.__file__,
     "version": ministyle.__version__,
-    "shipped": [str(weights.shipped_path(relative)) for relative in {SHIPPED}],
+    "shipped": [str(files.shipped_path(relative)) for relative in {SHIPPED}],
     "demo": list(cli.DEMO_PICTURES),
     "weights": str(found.path),
     "first": [float(number) for number in found.layers["conv1_1"][0][0, 0, 0]],
@@ -318,7 +318,7 @@ def test_wheel_holds_the_modules_weights_pictures_and_licences_and_nothing_else(
     information = f"ministyle-{version()}.dist-info"
     shipped = [*SHIPPED, "docs/examples/README.md", "weights/README.md", "weights/LICENSE"]
     expected = {
-        **{f"ministyle/{name}": PACKAGE / name for name in (f"{module.replace('.', '/')}.py" for module in MODULES)},
+        **{f"ministyle/{name}.py": ROOT / f"ministyle/{name}.py" for name in (m.replace(".", "/") for m in MODULES)},
         **{f"ministyle/shipped/{relative}": ROOT / relative for relative in shipped},
         f"{information}/licenses/LICENSE": ROOT / "LICENSE",
         f"{information}/licenses/weights/LICENSE": ROOT / "weights/LICENSE",

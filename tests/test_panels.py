@@ -17,12 +17,13 @@ from PIL import Image
 from ministyle import panels
 from ministyle.errors import MinistyleError
 from ministyle.executors import InThisProcess
+from ministyle.files import sha256
 from ministyle.network import load_network
 from ministyle.objective import Objective
 from ministyle.panels import Panel, remake, render
 from ministyle.settings import Settings
 from ministyle.transfer import read_pictures
-from ministyle.weights import find_weights
+from ministyle.weights.find import find_weights
 
 SETTINGS = Settings(image_size=32, iterations=2, init="noise", style_layers=("conv1_1", "conv2_1"), bounds=True)
 
@@ -141,12 +142,12 @@ def test_a_folder_says_nothing_of_when_and_how_it_was_made(three):
 def test_not_a_bit_depends_on_the_number_of_blas_threads(convolution):
     """A cluster's workers have one, a single machine as many as it has cores."""
     settings = replace(SETTINGS, image_size=96, convolution=convolution, style_layers=("conv1_2", "conv3_1"))
-    sha256 = panels.sha256(find_weights())
+    digest = sha256(find_weights())
     made = []
     for threads in (1, 2):
         with threadpoolctl.threadpool_limits(threads, user_api="blas"):
             picture, outcome = panels.make_panel(
-                settings, *read_pictures(settings, "photo.png", "painting.png"), None, sha256
+                settings, *read_pictures(settings, "photo.png", "painting.png"), None, digest
             )
             made.append((picture.tobytes(), outcome["terms"]))
     assert made[0] == made[1]

@@ -10,9 +10,9 @@ import ministyle
 from ministyle.errors import MinistyleError
 from ministyle.pictures.reading import read_picture
 from ministyle.pictures.sizes import resize
+from ministyle.files import shipped_path
 from ministyle.settings import Settings
 from ministyle.transfer import starting_picture
-from ministyle.weights import shipped_path
 
 
 @pytest.fixture

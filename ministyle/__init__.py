@@ -1,44 +1,36 @@
 """ministyle: "A Neural Algorithm of Artistic Style" (Gatys, Ecker, Bethge 2015), from scratch.
 
 Nothing hides in a framework: convolution, ReLU and pooling, forward and backward, are written out in NumPy, and run
-unchanged on a GPU through CuPy. Read the modules in this order; each uses only those above it.
+unchanged on a GPU through CuPy. The files at the top of the package tell the paper's story. Read them in this order;
+each uses only those above it.
 
-| module | what it is about |
+| file | what it is about |
 |---|---|
 | `errors` | the one exception |
-| `files` | write a file whole or not at all |
+| `files` | files that come with the project, and how a new one is written whole or not at all |
 | `arrays` | NumPy or CuPy |
-| `pictures.sizes` | how large a picture becomes, and how it is resized |
-| `pictures.values` | round pixels to bytes; compare two pictures |
-| `pictures.profiles` | from a file's colour profile to sRGB |
-| `pictures.reading` | a picture file -> an array (H, W, 3), RGB, 0 to 255 |
-| `pictures.writing` | an array -> a picture file |
-| `pictures.luminance` | a painting's luminance with a photograph's colours |
-| `pictures.colours` | whose colours a result gets |
 | `layers` | convolution, ReLU, average and max pooling: each backward right below its forward |
-| `strips` | work in strips of rows, on all cores of a CPU, in memory that is used again |
-| `winograd` | the same convolution with a quarter of the multiplications |
-| `weights` | VGG-19's weights: find, read, write and import a weight file |
-| `network` | VGG-19 as a table of layers; forward to features, backward to pixels |
+| `architecture` | VGG-19 as a table of layers |
+| `network` | the network: forward to features, backward to pixels |
 | `losses` | the paper's equations 1 to 6, each with its gradient |
+| `terms` | content, style and total variation as terms of the loss |
 | `objective` | equation 7: from pixels to the loss and its gradient |
-| `bands` | the same in less memory, band by band |
-| `features` | style as a vector, and distances between pictures |
-| `solvers` | L-BFGS and Adam, by hand, on the device |
-| `optimise` | minimise an objective over pictures, with SciPy's L-BFGS-B or one of those |
-| `memory` | how much memory a picture takes |
+| `solvers` | minimise it: SciPy's L-BFGS-B, and L-BFGS and Adam by hand |
 | `settings` | every default and where it comes from |
-| `pyramid` | coarse to fine |
-| `transfer` | the whole story in one function; reconstructions likewise |
-| `estimate` | how long a picture will take, and how much memory |
-| `gradcheck` | are the gradients right? |
-| `executors` | where pictures are made: here, on several GPUs, on a cluster |
-| `panels` | the pictures of an experiment, with records from which each can be made again |
-| `sheet` | contact sheets |
-| `figures` | the paper's figures 1 to 3 |
-| `stimuli` | factorial designs for experiments on perception |
-| `flags` | what the command line can be asked for |
-| `cli` | the command line |
+| `algorithm` | all of it, from the pictures to the picture |
+
+Around them are rooms, folders with a map of their own. None of the files above needs them.
+
+| room | what it holds |
+|---|---|
+| `pictures` | picture files, sizes, colours |
+| `weights` | weight files: find them, read them, import them |
+| `fast` | speed on a CPU, and less memory |
+| `cost` | memory and time, said before the work begins |
+| `jobs` | a job as a value, from settings and pictures to the result |
+| `checks` | are the gradients right? |
+| `experiments` | the paper's figures, stimuli, features |
+| `command` | the command line |
 
 In short:
 
@@ -48,19 +40,24 @@ In short:
 (288, 384, 3)
 """
 
-from .errors import MinistyleError
-from .features import Distance, compare, style_features
-from .gradcheck import check_gradients
-from .network import Network, load_network
-from .objective import Objective
-from .settings import PRESETS, Settings
-from .transfer import Result, reconstruct_content, reconstruct_style, transfer
-
 __version__ = "0.1.0"
+
+from . import fast  # noqa: F401  it registers its backend
+from .checks.gradients import check_gradients
+from .errors import MinistyleError
+from .experiments.features import Distance, compare, style_features
+from .jobs.job import Job, Result
+from .jobs.public import reconstruct_content, reconstruct_style, transfer
+from .network import Network
+from .objective import Evaluation, Objective
+from .settings import PRESETS, Settings
+from .weights.load import load_network
 
 __all__ = [
     "PRESETS",
     "Distance",
+    "Evaluation",
+    "Job",
     "MinistyleError",
     "Network",
     "Objective",

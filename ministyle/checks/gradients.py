@@ -1,33 +1,19 @@
-"""Are the gradients right? Two independent tests, as a library and as a command.
-
-**Along a direction.** For a function f with gradient g, the derivative of f(x + t v) at t = 0 must be <g, v>. It is
-measured with the five-point stencil
-
-    f'(0) ~ (f(-2h) - 8 f(-h) + 8 f(h) - f(2h)) / 12h,
-
-which is exact for polynomials of degree four. That is no accident: while no ReLU and no maximum changes its mind, the
-network is a linear function of the pixels, the content loss a polynomial of degree two and the style loss one of degree
-four. Then the stencil has no error but rounding, for any h.
-
-So the kinks must be kept out, and they are, by construction and not by a tolerance. Single operations are fed numbers
-that lie farther from their kinks than the stencil reaches. For the whole network, h is such that the picture's two
-outermost neighbours switch on exactly the units that the picture does. Those units are given by linear
-inequalities, so whatever holds at both ends of a line holds between them.
-
-**By the adjoint.** A linear map J and the backward pass J^T must satisfy <u, J v> = <J^T u, v> for all u and v. No
-differences are needed.
-"""
+"""Every gradient checked: the operations, the losses, and the whole way from pixels to loss; see `measures`."""
 
 import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
-from . import layers, losses
-from .arrays import to_device
-from .errors import MinistyleError
-from .network import load_network, preprocess_backward, preprocess_forward
-from .objective import CONTENT_LAYERS, STYLE_LAYERS, Objective
+from .. import arrays, layers, losses
+from ..arrays import to_device
+from ..errors import MinistyleError
+from ..network import BACKENDS, POOLING, preprocess_backward, preprocess_forward
+from ..objective import Objective
+from ..terms import CONTENT_LAYERS, STYLE_LAYERS
+from ..weights.file import Weights, load_weights
+from ..weights.load import choose_backend, load_network
+from .measures import SPACING, adjoint_error, directional_error, roomiest_direction
 
 # Rounding errors in float64: a linear map sums up to 4608 products, each good to 1e-16; a finite difference loses
 # the digits that f(h) and f(-h) have in common.
@@ -35,7 +21,6 @@ LINEAR_TOLERANCE = 1e-8
 DIRECTION_TOLERANCE = 1e-7
 
 CANDIDATES = 16  # directions of which the best is taken where kinks are near, see `roomiest_direction`
-STEP = 0.1  # the stencil's h, where every kink is known to be farther away than 2 h
 
 
 @dataclass(frozen=True)
@@ -48,12 +33,14 @@ class Check:
     method : "direction" or "adjoint"
     error : float, the largest relative error found
     tolerance : float
+    convolution : str, the backend that computed it, "direct" or "winograd", or "" where no backend is involved
     """
 
     name: str
     method: str
     error: float
     tolerance: float
+    convolution: str = ""
 
     @property
     def passed(self):
@@ -61,7 +48,7 @@ class Check:
         return bool(self.error <= self.tolerance)
 
 
-def check_gradients(weights=None, *, size=32, directions=3, seed=0, device="cpu", convolution="direct"):
+def check_gradients(weights=None, *, size=32, directions=3, seed=0, device="cpu", convolution="all"):
     """Check every operation, every loss, and the whole way from pixels to loss through the real network.
 
     Everything is computed in float64.
@@ -73,8 +60,8 @@ def check_gradients(weights=None, *, size=32, directions=3, seed=0, device="cpu"
     directions : int, how many random directions each check tries
     seed : int, of everything random
     device : {"auto", "cpu", "cuda"}
-    convolution : {"direct", "winograd", "auto"}
-        Which convolution the network uses, see `load_network`.
+    convolution : {"all", "direct", "winograd", "auto"}
+        The backend to check, see `load_network`; by default every one that can compute on the device.
 
     Returns
     -------
@@ -92,90 +79,25 @@ def check_gradients(weights=None, *, size=32, directions=3, seed=0, device="cpu"
         raise MinistyleError(f"directions (={directions}) must be at least 1")
     if seed < 0:
         raise MinistyleError(f"seed (={seed}) must be at least 0")
-    network = load_network(weights, dtype="float64", device=device, convolution=convolution)
-    sampler = _Sampler(np.random.default_rng(seed), network.device, directions)
+    device = arrays.choose_device(device)
+    if convolution == "all":
+        names = [name for name, backend in BACKENDS.items() if device in backend.devices]
+    else:
+        choose_backend(convolution, device)  # raises where it cannot be used
+        names = [convolution]
+    if not isinstance(weights, Weights):
+        weights = load_weights(weights)
+    sampler = _Sampler(np.random.default_rng(seed), device, directions)
     return itertools.chain(
-        _check_operations(sampler, network.weights), _check_losses(sampler), _check_network(sampler, network, size)
+        _check_layers(sampler, weights),
+        _check_losses(sampler),
+        *(_check_backend(sampler, name) for name in names),
+        *(_check_network(sampler, weights, name, size) for name in names),
     )
 
 
-def directional_error(function, x, directions, steps):
-    """Compare a function's gradient with its values along several directions.
-
-    Parameters
-    ----------
-    function : function of an array like x, returning (value, gradient); float64
-    x : array
-    directions : sequence of arrays shaped as x
-    steps : sequence of float, the stencil's h for each direction
-
-    Returns
-    -------
-    float, the largest of |numerical - analytical| over the larger of the two
-    """
-    _, gradient = function(x)
-    errors = []
-    for direction, step in zip(directions, steps, strict=True):
-        values = [float(function(x + t * step * direction)[0]) for t in (-2, -1, 1, 2)]
-        numerical = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
-        errors.append(_relative_difference(numerical, float((gradient * direction).sum())))
-    return float(np.max(errors))  # unlike max(), it does not lose a nan
-
-
-def adjoint_error(forward, backward, u, v):
-    """Compare <u, J v> with <J^T u, v>.
-
-    Parameters
-    ----------
-    forward : linear function, v -> J v
-    backward : function u -> J^T u
-    u, v : arrays, shaped as the output and the input of `forward`
-
-    Returns
-    -------
-    float, the relative difference
-    """
-    return _relative_difference(float((u * forward(v)).sum()), float((backward(u) * v).sum()))
-
-
-def linear_region_step(network, pixels, direction, taps):
-    """Return a step h such that the network is linear from pixels - 2h direction to pixels + 2h direction.
-
-    Parameters
-    ----------
-    network : Network
-    pixels, direction : arrays (H, W, 3)
-    taps : layer names, as deep as the network is used
-    """
-    _, step = roomiest_direction(network, pixels, [direction], taps)
-    return step
-
-
-def roomiest_direction(network, pixels, directions, taps):
-    """Return, of some directions, the one along which the network stays linear the farthest, and its step h.
-
-    Among a hundred thousand units there is often one close to its kink, and the shorter the step, the more of a
-    difference is rounding error. Parameters as for `linear_region_step`.
-    """
-    pattern = _switches(network, pixels, taps)
-
-    def is_linear(direction, step):
-        return all(_same(pattern, _switches(network, pixels + t * step * direction, taps)) for t in (-2, 2))
-
-    roomiest, *others = directions
-    step = STEP
-    while not is_linear(roomiest, step):
-        step /= 2
-        if step < 1e-9:
-            raise MinistyleError("the picture lies on a kink of the network; try another seed")
-    for direction in others:
-        while 2 * step <= STEP and is_linear(direction, 2 * step):
-            roomiest, step = direction, 2 * step
-    return roomiest, step
-
-
-def _check_operations(sampler, weights):
-    """Check the layers and the preprocessing, on sizes even and odd."""
+def _check_layers(sampler, weights):
+    """Check the functions of `layers` and the preprocessing, on sizes even and odd."""
     kernel = sampler.normal(3, 3, 5, 4)
     linear = {
         "convolution": (lambda x: layers.convolution_forward(x, kernel), layers.convolution_backward),
@@ -206,6 +128,45 @@ def _check_operations(sampler, weights):
     yield Check("max pooling", "direction", error, DIRECTION_TOLERANCE)
 
 
+def _check_backend(sampler, name):
+    """Check the operations that a backend makes, as a network runs them.
+
+    The biases are so large, of either sign, that every ReLU is far from its kink.
+    """
+    backend = choose_backend(name, sampler.device)()
+    # Of the fast convolution: patches, tiles of 2x2 outputs, and tiles of 4x4.
+    for height, width, channels in ((7, 10, 5), (7, 10, 12), (20, 23, 12)):
+        for border in layers.BORDERS:
+            kernel, bias = sampler.normal(3, 3, channels, 6), 200 * (sampler.away_from_zero(6))
+            run = _Run(backend.convolution("conv1_1", kernel, bias, border))
+            error = sampler.along(run.forward, run.backward, sampler.normal(height, width, channels))
+            text = f"convolution with ReLU, {height} x {width} x {channels}, {border} border"
+            yield Check(text, "direction", error, DIRECTION_TOLERANCE, name)
+    for pooling, functions in POOLING.items():
+        run = _Run(backend.pooling("pool1", *functions))
+        error = sampler.along(run.forward, run.backward, sampler.all_different(7, 10, 5))
+        yield Check(f"{pooling} pooling", "direction", error, DIRECTION_TOLERANCE, name)
+
+
+class _Run:
+    """Some operations one after the other, as one operation."""
+
+    def __init__(self, operations):
+        self.operations = list(operations)
+
+    def forward(self, x):
+        caches = []
+        for operation in self.operations:
+            x, cache = operation.forward(x)
+            caches.append(cache)
+        return x, caches
+
+    def backward(self, dy, caches):
+        for operation, cache in zip(reversed(self.operations), reversed(caches), strict=True):
+            dy = operation.backward(dy, cache)
+        return dy
+
+
 def _check_losses(sampler):
     """Check the losses with respect to activations, many of which are 0, as after a ReLU."""
     F = sampler.rectified(7, 10, 5)
@@ -222,63 +183,39 @@ def _check_losses(sampler):
     yield Check("total variation", "direction", error, DIRECTION_TOLERANCE)
 
 
-def _check_network(sampler, network, size):
+def _check_network(sampler, weights, convolution, size):
     """Check the gradient of the loss with respect to pixels, some of which lie outside 0 to 255."""
     shape = size, size + 3, 3
     pixels, content, style = (sampler.uniform(-40, 295, *shape) for _ in range(3))
     taps = {*CONTENT_LAYERS, *STYLE_LAYERS}
-    kinds = [(normalised, pooling) for normalised in (False, True) for pooling in ("average", "max")]
-    for normalised, pooling in kinds:
-        variant = load_network(
-            network.weights,
+    for normalised, pooling in itertools.product((False, True), POOLING):
+        network = load_network(
+            weights,
             pooling=pooling,
             normalised=normalised,
             dtype="float64",
-            device=network.device,
-            convolution="winograd" if network.pool else "direct",
+            device=sampler.device,
+            convolution=convolution,
         )
         ways, steps = [], []
         for _ in range(sampler.directions):
             candidates = [sampler.uniform(-1, 1, *shape) for _ in range(CANDIDATES)]
-            way, step = roomiest_direction(variant, pixels, candidates, taps)
+            way, step = roomiest_direction(network, pixels, candidates, taps)
             ways.append(way)
             steps.append(step)
         for convention in losses.CONVENTIONS:
-            objective = Objective(variant, content=content, style=style, convention=convention)
+            objective = Objective(network, content=content, style=style, convention=convention, tv_weight=1.0)
             _balance(objective, pixels)
             error = directional_error(objective, pixels, ways, steps)
             name = f"pixels to loss, {'normalised' if normalised else 'raw'}, {pooling} pooling, {convention}"
-            yield Check(name, "direction", error, DIRECTION_TOLERANCE)
+            yield Check(name, "direction", error, DIRECTION_TOLERANCE, convolution)
 
 
 def _balance(objective, pixels):
-    """Set the weights so that all terms are equally large, lest an error in a small one hide behind a large one."""
-    objective(pixels)
-    for kind, weights in (("content", objective.content_weights), ("style", objective.style_weights)):
-        for layer in weights:
-            weights[layer] /= objective.terms[f"{kind} {layer}"]
-    objective.tv_weight = 1 / float(losses.total_variation_loss(pixels)[0])
-
-
-def _switches(network, pixels, taps):
-    """Return which units are on: the ReLUs' masks, and the maxima's winners where pooling takes the maximum."""
-    _, tape = network.forward(pixels, taps)
-    return [array for operation, _, _, cache in tape if operation in ("relu", "pool") for array in _arrays(cache)]
-
-
-def _arrays(cache):
-    """Return the arrays in a cache, however deep in tuples and lists."""
-    if isinstance(cache, tuple | list):
-        return [array for part in cache for array in _arrays(part)]
-    return [cache] if hasattr(cache, "dtype") else []
-
-
-def _same(these, those):
-    return all(bool((this == that).all()) for this, that in zip(these, those, strict=True))
-
-
-def _relative_difference(a, b):
-    return abs(a - b) / max(abs(a), abs(b)) if a != b else 0.0
+    """Set the weights so that all terms are equally large, so that no term hides an error in a smaller one."""
+    values = objective(pixels).terms
+    for term in objective.terms:
+        term.weight /= float(values[term.name])
 
 
 class _Sampler:
@@ -311,7 +248,7 @@ class _Sampler:
     def directional(self, function, x):
         """Return the largest error of a function's gradient over several random directions."""
         directions = [self.uniform(-1, 1, *x.shape) for _ in range(self.directions)]
-        return directional_error(function, x, directions, [STEP] * self.directions)
+        return directional_error(function, x, directions, [SPACING] * self.directions)
 
     def along(self, forward, backward, x):
         """Check an operation by checking <dy, forward(x)>, whose gradient is backward(dy), for random dy."""

@@ -29,6 +29,7 @@ def add_experiment_flags(command, folder, *, preset, leave_out=(), **defaults):
 
 
 def add_ratios_flag(command, default, what):
+    """Add `--ratios`; `what` says how many there may be."""
     command.add_argument(
         "--ratios",
         type=ratios,

@@ -17,14 +17,14 @@ def add(commands):
     command.add_argument("painting", help="the picture for the style reconstructions")
     left_out = (*RATIO_SETTINGS, "content_layers", "style_layers", "style_layer_weights", "style_size")
     add_experiment_flags(command, Path("figure1"), preset="texture", leave_out=(*left_out, "normalised"))
-    add_originals_flag(command)
+    _add_originals_flag(command)
 
     command = add_command(numbers, "2", "one photograph in several styles", run_2)
     command.add_argument("photo", help="the photograph")
     command.add_argument("paintings", nargs="+", metavar="painting", help="the paintings")
     add_experiment_flags(command, Path("figure2"), leave_out=RATIO_SETTINGS, **EXPERIMENT)
     add_ratios_flag(command, (figures.RATIO,), "one for all paintings, or one for each")
-    add_originals_flag(command)
+    _add_originals_flag(command)
 
     command = add_command(numbers, "3", "growing sets of style layers by alpha/beta", run_3)
     command.add_argument("photo", help="the photograph")
@@ -34,7 +34,7 @@ def add(commands):
     add_ratios_flag(command, figures.RATIOS, "a column each")
 
 
-def add_originals_flag(command):
+def _add_originals_flag(command):
     command.add_argument(
         "--no-originals",
         dest="originals",
@@ -46,7 +46,9 @@ def add_originals_flag(command):
 def run_1(options):
     """Make figure 1: reconstructions of content and of style."""
     settings = settings_of(options)
-    return _run(options, figures.figure_1(options.photo, options.painting, settings=settings, originals=options.originals))
+    return _run(
+        options, figures.figure_1(options.photo, options.painting, settings=settings, originals=options.originals)
+    )
 
 
 def run_2(options):

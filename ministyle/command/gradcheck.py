@@ -1,10 +1,10 @@
-"""`gradcheck`: are the gradients right?"""
+"""`gradcheck`: checks of all gradients."""
 
 from ..checks.gradients import check_gradients
 from ..network import BACKENDS
 from .parser import add_command, add_weights_and_device
 
-WIDTH = 62  # of the column with the gradients' names
+WIDTH = 55  # of the column with the gradients' names
 
 
 def add(commands):
@@ -32,13 +32,14 @@ def run(options):
         device=options.device,
         convolution=options.convolution,
     )
-    print(f"{'gradient':{WIDTH}}  method     error    allowed")
+    print(f"{'gradient':{WIDTH}}  convolution  method     error    allowed")
     checks = []
     for check in to_do:
         checks.append(check)
         verdict = "ok" if check.passed else "WRONG"
         numbers = f"{check.error:.1e}  {check.tolerance:.0e}"
-        print(f"{check.name:{WIDTH}}  {check.method:9}  {numbers}  {verdict}", flush=True)
+        where = check.convolution or "-"
+        print(f"{check.name:{WIDTH}}  {where:11}  {check.method:9}  {numbers}  {verdict}", flush=True)
     wrong = sum(not check.passed for check in checks)
     print(f"{len(checks)} checks, {wrong} wrong")
     return 1 if wrong else 0

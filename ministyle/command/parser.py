@@ -61,9 +61,7 @@ def add_run_flags(command, output, *, own_output=None, preset="default", leave_o
     """
     command.add_argument("-o", "--output", type=Path, default=own_output, help=f"picture to write (default: {output})")
     command.add_argument("--overwrite", action="store_true", help="replace an existing picture")
-    command.add_argument(
-        "--print-every", type=count, metavar="N", help="print the terms of the loss each N iterations"
-    )
+    command.add_argument("--print-every", type=count, metavar="N", help="print the terms of the loss each N iterations")
     command.add_argument("--save-every", type=count, metavar="N", help="save the picture each N iterations, numbered")
     command.add_argument("--estimate", action="store_true", help="only say how long it will take, and how much memory")
     command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
@@ -115,6 +113,7 @@ def _add_setting(group, flag, setting, own_default):
 
 
 def add_weights_and_device(command):
+    """Add `--weights` and `--device`."""
     command.add_argument("--weights", help="weight file (default: the one that 'info' shows)")
     command.add_argument("--device", choices=arrays.DEVICES, default="auto", help="where to compute (default: auto)")
 

@@ -47,7 +47,5 @@ def run_content(options):
 def run_texture(options):
     """Reconstruct a style from Gram matrices."""
     name = f"{Path(options.image).stem}-texture"
-    _, _, status = make_one(
-        options, name, style=options.image, size=options.output_size, tileable=options.tileable
-    )
+    _, _, status = make_one(options, name, style=options.image, size=options.output_size, tileable=options.tileable)
     return status

@@ -10,7 +10,8 @@ from ..architecture import VGG19
 from ..arrays import choose_device
 from ..errors import MinistyleError
 from ..fast.bands import MULTIPLE, margin
-from ..fast.workers import available_cores, scratch_bytes
+from ..fast.scratch import scratch_bytes
+from ..fast.workers import available_cores
 from ..solvers import SOLVERS, choose_optimizer
 
 PROGRAM = 340e6  # bytes, whatever the size: interpreter, libraries, weights, transformed kernels
@@ -107,12 +108,11 @@ def run_bytes(size, settings, *, content=True, style_size=None, rows=None):
     pixel = solver.picture_bytes(settings.history_size, itemsize) + PICTURES
     whole = height * width * pixel + _sources(style_size)
     each = evaluation_bytes(content_layers, style_layers, itemsize, _plain(settings)) * SLACK
-    fixed = fixed_bytes(settings)
     if rows is None:
-        return fixed + whole + height * width * each
+        return _fixed_bytes(settings, size) + whole + height * width * each
     targets = sum(_numbers(VGG19.layers[name]) for name in content_layers) * itemsize
     window = min(height, rows + 2 * margin(VGG19, [*content_layers, *style_layers]))
-    return fixed + whole + height * width * targets + window * width * each
+    return _fixed_bytes(settings, (window, width)) + whole + height * width * targets + window * width * each
 
 
 def style_bytes(style_size, settings, rows=None):
@@ -121,15 +121,23 @@ def style_bytes(style_size, settings, rows=None):
     itemsize = ITEMSIZES[settings.dtype]
     each = forward_bytes(settings.style_layers, itemsize, _plain(settings)) * SLACK
     window = height if rows is None else min(height, rows + 2 * margin(VGG19, settings.style_layers))
-    return fixed_bytes(settings) + _sources(style_size) + height * width * 3 * itemsize + window * width * each
+    whole = _sources(style_size) + height * width * 3 * itemsize
+    return _fixed_bytes(settings, (window, width)) + whole + window * width * each
 
 
-def fixed_bytes(settings):
-    """Return about how many bytes the program takes, whatever the size of the picture."""
-    device = choose_device(settings.device)
-    solver = SOLVERS[choose_optimizer(settings.optimizer, device)]
-    threads = 0 if _plain(settings) else settings.threads or available_cores()
-    return PROGRAM + solver.fixed_bytes + (SMALL_KERNELS if settings.pyramid else 0) + scratch_bytes(threads)
+def _fixed_bytes(settings, size):
+    """Return about how many bytes are taken besides pictures and activations; hardly more for a larger size."""
+    solver = SOLVERS[choose_optimizer(settings.optimizer, choose_device(settings.device))]
+    fixed = PROGRAM + solver.fixed_bytes + (SMALL_KERNELS if settings.pyramid else 0)
+    if _plain(settings):
+        return fixed
+    convolutions, channels = [], 3
+    for name in VGG19.convolutions:
+        layer = VGG19.layers[name]
+        convolutions.append((*(max(1, side) for side in layer.size(*size)), channels, layer.channels))
+        channels = layer.channels
+    threads = settings.threads or available_cores()
+    return fixed + scratch_bytes(convolutions, threads, ITEMSIZES[settings.dtype])
 
 
 def used_layers(settings, content, style):

@@ -10,10 +10,10 @@ import numpy as np
 
 from .. import losses
 from ..arrays import to_host
-from ..weights.load import load_network
-from ..terms import CONTENT_LAYERS, STYLE_LAYERS
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize
+from ..terms import CONTENT_LAYERS, STYLE_LAYERS
+from ..weights.load import load_network
 
 COMPARED_LAYERS = tuple(sorted({*CONTENT_LAYERS, *STYLE_LAYERS}))
 

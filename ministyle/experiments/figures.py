@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import MinistyleError
-from ..terms import STYLE_LAYERS
-from .records import Panel
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize, size_to_fit
 from ..pictures.values import to_uint8
 from ..settings import Settings
+from ..terms import STYLE_LAYERS
 from .contact_sheet import contact_sheet, literal, power_of_ten
+from .records import Panel
 
 CONTENT_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")  # figure 1, a to e
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -11,13 +11,13 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import MinistyleError
-from .figures import nested, ratio_label, with_ratio
-from ..terms import STYLE_LAYERS
-from .records import Panel
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize, size_to_fit
 from ..pictures.values import to_uint8
+from ..terms import STYLE_LAYERS
 from .contact_sheet import contact_sheet, literal
+from .figures import nested, ratio_label, with_ratio
+from .records import Panel
 
 THUMBNAIL = 160  # pixels, the longest side of a picture on a contact sheet
 

@@ -10,10 +10,11 @@ from ..cost.estimate import estimate
 from ..cost.memory import make_plan
 from ..errors import MinistyleError
 from ..fast import bands
+from ..pictures.colours import COLOURS
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize
 from ..pictures.values import to_uint8
-from ..settings import COLOURS, Settings
+from ..settings import Settings
 from ..solvers import Outcome
 from ..solvers.problem import INTERRUPTED
 from ..weights.load import load_network
@@ -101,9 +102,7 @@ class Job:
         if not isinstance(settings.init, str) or settings.init not in STARTS:
             init = read_picture(settings.init)
         elif settings.init != "noise" and {"content": content, "style": style}[settings.init] is None:
-            raise MinistyleError(
-                f"init (={settings.init!r}) asks for a {settings.init} picture, and there is none"
-            )
+            raise MinistyleError(f"init (={settings.init!r}) asks for a {settings.init} picture, and there is none")
         if tileable:
             _check_tileable(settings, size)
         return cls(settings, content, style, tuple(size), tileable, init)

@@ -1,10 +1,10 @@
 """Coarse to fine: a picture is optimised small first, then enlarged and optimised again, until it has its size.
 
-A convolution at conv5_1 sees some 150 pixels. In a large picture that is little, so the network neither sees nor matches
-a painting's large forms: a large picture looks less styled than a small one. In a picture a quarter as wide they fit,
-and what has been settled there stays when the picture grows. The small pictures also cost little, 1/16 and 1/4 of the
-time for each evaluation, and leave less to do for the large one. (Gatys, Bethge, Hertzmann and Shechtman 2016,
-arXiv:1606.05897, and Gatys et al. 2017, arXiv:1611.07865, work like this.)
+A convolution at conv5_1 sees some 150 pixels. In a large picture that is little, so the network neither sees nor
+matches a painting's large forms: a large picture looks less styled than a small one. In a picture a quarter as wide
+they fit, and what has been settled there stays when the picture grows. The small pictures also cost little, 1/16 and
+1/4 of the time for each evaluation, and leave less to do for the large one. (Gatys, Bethge, Hertzmann and Shechtman
+2016, arXiv:1606.05897, and Gatys et al. 2017, arXiv:1611.07865, work like this.)
 
 The scales were chosen by measuring loss against time, see docs/performance.md.
 """

@@ -1,0 +1,121 @@
+"""Two independent tests of a gradient.
+
+**Along a direction.** For a function f with gradient g, the derivative of f(x + t v) at t = 0 must be <g, v>. It is
+measured with the five-point stencil
+
+    f'(0) ~ (f(-2h) - 8 f(-h) + 8 f(h) - f(2h)) / 12h,
+
+which is exact for polynomials of degree four. We chose it for that: as long as every ReLU and every maximum keeps its
+decision, the network is a linear function of the pixels, the content loss a polynomial of degree two and the style loss
+one of degree four. Then the stencil's only error is rounding, for any h.
+
+So the kinks must be kept out. The construction does that; no tolerance is loosened. Single operations get numbers that
+lie farther from their kinks than the stencil reaches. For the whole network, h is chosen such that the picture's two
+outermost neighbours switch on exactly the units that the picture does. Linear inequalities decide which units these
+are, so what holds at both ends of a line holds between them.
+
+**By the adjoint.** A linear map J and the backward pass J^T must satisfy <u, J v> = <J^T u, v> for all u and v. No
+differences are needed.
+"""
+
+import numpy as np
+
+from ..errors import MinistyleError
+
+SPACING = 0.1  # the stencil's h, where every kink is known to be farther away than 2 h
+
+
+def directional_error(function, x, directions, steps):
+    """Compare a function's gradient with its values along several directions.
+
+    Parameters
+    ----------
+    function : function of an array like x, returning (value, gradient); float64
+    x : array
+    directions : sequence of arrays shaped as x
+    steps : sequence of float, the stencil's h for each direction
+
+    Returns
+    -------
+    float, the largest of |numerical - analytical| over the larger of the two
+    """
+    _, gradient = function(x)
+    errors = []
+    for direction, step in zip(directions, steps, strict=True):
+        values = [float(function(x + t * step * direction)[0]) for t in (-2, -1, 1, 2)]
+        numerical = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
+        errors.append(_relative_difference(numerical, float((gradient * direction).sum())))
+    return float(np.max(errors))  # unlike max(), it does not lose a nan
+
+
+def adjoint_error(forward, backward, u, v):
+    """Compare <u, J v> with <J^T u, v>.
+
+    Parameters
+    ----------
+    forward : linear function, v -> J v
+    backward : function u -> J^T u
+    u, v : arrays, shaped as the output and the input of `forward`
+
+    Returns
+    -------
+    float, the relative difference
+    """
+    return _relative_difference(float((u * forward(v)).sum()), float((backward(u) * v).sum()))
+
+
+def linear_region_step(network, pixels, direction, taps):
+    """Return a step h such that the network is linear from pixels - 2h direction to pixels + 2h direction.
+
+    Parameters
+    ----------
+    network : Network
+    pixels, direction : arrays (H, W, 3)
+    taps : layer names, as deep as the network is used
+    """
+    _, step = roomiest_direction(network, pixels, [direction], taps)
+    return step
+
+
+def roomiest_direction(network, pixels, directions, taps):
+    """Return, of some directions, the one along which the network stays linear the farthest, and its step h.
+
+    Among a hundred thousand units there is often one close to its kink, and the shorter the step, the more of a
+    difference is rounding error. Parameters as for `linear_region_step`.
+    """
+    pattern = _switches(network, pixels, taps)
+
+    def is_linear(direction, step):
+        return all(_same(pattern, _switches(network, pixels + t * step * direction, taps)) for t in (-2, 2))
+
+    roomiest, *others = directions
+    step = SPACING
+    while not is_linear(roomiest, step):
+        step /= 2
+        if step < 1e-9:
+            raise MinistyleError("the picture lies on a kink of the network; try another seed")
+    for direction in others:
+        while 2 * step <= SPACING and is_linear(direction, 2 * step):
+            roomiest, step = direction, 2 * step
+    return roomiest, step
+
+
+def _switches(network, pixels, taps):
+    """Return which units are on: the ReLUs' masks, and the maxima's winners where pooling takes the maximum."""
+    _, tape = network.forward(pixels, taps)
+    return [array for operation, cache in tape if operation.kind in ("relu", "pool") for array in _arrays(cache)]
+
+
+def _arrays(cache):
+    """Return the arrays in a cache, however deep in tuples and lists."""
+    if isinstance(cache, tuple | list):
+        return [array for part in cache for array in _arrays(part)]
+    return [cache] if hasattr(cache, "dtype") else []
+
+
+def _same(these, those):
+    return all(bool((this == that).all()) for this, that in zip(these, those, strict=True))
+
+
+def _relative_difference(a, b):
+    return abs(a - b) / max(abs(a), abs(b)) if a != b else 0.0

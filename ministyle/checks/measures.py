@@ -30,7 +30,7 @@ def directional_error(function, x, directions, steps):
 
     Parameters
     ----------
-    function : function of an array like x, returning (value, gradient); float64
+    function : function of an array like x that returns (value, gradient), or an `Evaluation`; float64
     x : array
     directions : sequence of arrays shaped as x
     steps : sequence of float, the stencil's h for each direction
@@ -42,7 +42,10 @@ def directional_error(function, x, directions, steps):
     _, gradient = function(x)
     errors = []
     for direction, step in zip(directions, steps, strict=True):
-        values = [float(function(x + t * step * direction)[0]) for t in (-2, -1, 1, 2)]
+        values = []
+        for t in (-2, -1, 1, 2):
+            value, _ = function(x + t * step * direction)
+            values.append(float(value))
         numerical = (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * step)
         errors.append(_relative_difference(numerical, float((gradient * direction).sum())))
     return float(np.max(errors))  # unlike max(), it does not lose a nan

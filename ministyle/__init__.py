@@ -10,8 +10,7 @@ unchanged on a GPU through CuPy. Read the modules in this order; each uses only 
 | `arrays` | NumPy or CuPy |
 | `image` | a picture file <-> an array (H, W, 3), RGB, 0 to 255 |
 | `layers` | convolution, ReLU, average and max pooling: each backward right below its forward |
-| `strips` | work in strips of rows, on all cores of a CPU, in memory that is used again |
-| `winograd` | the same convolution with a quarter of the multiplications |
+| `fast` | convolution and pooling again, fast, on all cores of a CPU; a folder with a map of its own |
 | `weights` | the file with VGG-19's weights |
 | `network` | VGG-19 as a table of layers; forward to features, backward to pixels |
 | `losses` | the paper's equations 1 to 6, each with its gradient |

@@ -235,7 +235,7 @@ def _check_network(sampler, network, size):
             normalised=normalised,
             dtype="float64",
             device=network.device,
-            convolution="winograd" if network.pool else "direct",
+            convolution="winograd" if network.workers else "direct",
         )
         ways, steps = [], []
         for _ in range(sampler.directions):

@@ -10,9 +10,12 @@ from functools import partial
 
 import numpy as np
 
-from . import arrays, layers, strips, winograd
+from . import arrays, layers
 from .arrays import array_module
 from .errors import MinistyleError
+from .fast.pooling import Pooling
+from .fast.winograd import Convolution
+from .fast.workers import Workers, split
 from .weights import Weights, load_weights
 
 # Simonyan and Zisserman (2014), table 1, column E, without its fully connected layers.
@@ -61,7 +64,7 @@ def load_network(
         The type the network computes in.
     device : {"auto", "cpu", "cuda"}
     convolution : {"auto", "winograd", "direct"}
-        The fast convolution of `ministyle.winograd`, which is for the CPU, or the plain one of `ministyle.layers`;
+        The fast convolution of `ministyle.fast.winograd`, which is for the CPU, or the plain one of `ministyle.layers`;
         "auto" takes the fast one where it can.
     threads : int, optional
         How many threads the fast convolution uses; by default one for each core. The result does not depend on it.
@@ -108,10 +111,10 @@ def load_network(
         pixel_mean=arrays.to_device(weights.pixel_mean, device),
         pixel_scale=arrays.to_device(weights.pixel_scale, device),
     )
-    pool = strips.ThreadPool(threads) if device == "cpu" and convolution != "direct" else None
-    make_operations = _plain_operations if pool is None else partial(_fast_operations, pool=pool)
+    workers = Workers(threads) if device == "cpu" and convolution != "direct" else None
+    make_operations = _plain_operations if workers is None else partial(_fast_operations, workers=workers)
     operations = tuple(make_operations(on_device, *POOLING[pooling], border))
-    return Network(weights, operations, tuple(on_device), dtype, device, pool)
+    return Network(weights, operations, tuple(on_device), dtype, device, workers)
 
 
 @dataclass(frozen=True)
@@ -144,14 +147,14 @@ def _plain_operations(parameters, pool_forward, pool_backward, border):
             yield Operation("relu", name, layers.relu_forward, layers.relu_backward)
 
 
-def _fast_operations(parameters, pool_forward, pool_backward, border, pool):
-    """Yield the network's operations as `winograd` and `strips` do them, on all cores."""
-    pooling = strips.Pooling(pool_forward, pool_backward, pool)
+def _fast_operations(parameters, pool_forward, pool_backward, border, workers):
+    """Yield the network's operations as the modules of `fast` do them, on all cores."""
+    pooling = Pooling(pool_forward, pool_backward, workers)
     for name in SEQUENCE:
         if name.startswith("pool"):
             yield Operation("pool", name, pooling.forward, pooling.backward)
         elif name in parameters:
-            convolution = winograd.Convolution(*parameters[name], pool, border)
+            convolution = Convolution(*parameters[name], workers, border)
             yield Operation("relu", name, convolution.forward, convolution.backward)
 
 
@@ -166,7 +169,7 @@ class Network:
     layers : tuple of str, the names of the convolutions that the weight file has
     dtype : "float32" or "float64"
     device : "cpu" or "cuda"
-    pool : strips.ThreadPool, or None where the plain functions of `layers` are used
+    workers : fast.workers.Workers, or None where the plain functions of `layers` are used
     """
 
     weights: Weights
@@ -174,7 +177,7 @@ class Network:
     layers: tuple = field(repr=False)
     dtype: str
     device: str
-    pool: strips.ThreadPool | None = field(repr=False)
+    workers: Workers | None = field(repr=False)
 
     def features(self, pixels, layers):  # (H, W, 3) -> {name: (H_l, W_l, C_l)}
         """Return a picture's activations, after the ReLU, at the layers named.
@@ -253,12 +256,12 @@ class Network:
     def over_rows(self, function, array):
         """Call a function of rows, a slice, for all rows of an array; return a list of the results.
 
-        On a CPU these are some strips of rows, on all cores, and otherwise it is all rows at once.
+        With the fast convolution these are some strips of rows, on all cores; otherwise it is all rows at once.
         """
-        if self.pool is None:
+        if self.workers is None:
             return [function(slice(None))]
         height, width = array.shape[:2]
-        return self.pool.run(lambda strip: function(slice(*strip)), strips.cut(height, width))
+        return self.workers.run(lambda strip: function(slice(*strip)), split(height, width))
 
     def to_device(self, pixels):
         """Return a picture as an array on the network's device, in its data type."""

@@ -255,7 +255,7 @@ class _Problem:
         self.evaluations = 0
         self.loss, self.terms = np.nan, {}
         self.pixels, self.history, self.reason = None, [], None
-        # Not the one that `strips` keeps: SciPy's BLAS may have been loaded after that was made.
+        # Not the controller that `fast.workers` keeps: SciPy may have loaded its BLAS after that was made.
         self.blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
         self._blas_threads = {library["prefix"]: library["num_threads"] for library in self.blas.info()}
         self._began = time.perf_counter()

@@ -26,7 +26,16 @@ import pytest
 import ministyle
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "ministyle").glob("*.py")}
+
+
+def parse(folder):
+    """Return the modules of a folder, name -> syntax tree."""
+    return {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in folder.glob("*.py")}
+
+
+FAST = parse(ROOT / "ministyle/fast")
+MODULES = parse(ROOT / "ministyle") | {"fast": FAST["__init__"]}
+ALL = MODULES | {f"fast/{name}": tree for name, tree in FAST.items()}
 SHIPPED = "weights/vgg19.h5", "docs/examples/chelsea.png", "docs/examples/painting.jpg"
 
 # Reading order ---------------------------------------------------------------------------------------
@@ -85,14 +94,23 @@ def test_a_module_imports_only_modules_above_it_in_the_reading_map(module):
     assert imported_modules(MODULES[module]) <= set(order[: order.index(module)])
 
 
+def test_the_modules_of_fast_import_only_each_other_in_the_order_of_their_map():
+    order = re.findall(r"^\| `(\w+)` \|", ast.get_docstring(FAST["__init__"]), re.MULTILINE)
+    assert sorted([*order, "__init__"]) == sorted(FAST)
+    for name in order:
+        relative = [node for node in ast.walk(FAST[name]) if isinstance(node, ast.ImportFrom) and node.level]
+        assert {node.level for node in relative} <= {1}
+        assert {node.module for node in relative} <= set(order[: order.index(name)])
+
+
 def test_only_arrays_imports_cupy():
-    importing = {name for name, tree in MODULES.items() if any(i.split(".")[0] == "cupy" for i in imported(tree))}
+    importing = {name for name, tree in ALL.items() if any(i.split(".")[0] == "cupy" for i in imported(tree))}
     assert importing == {"arrays"}
 
 
 def test_what_the_package_imports_is_what_setup_cfg_requires():
     distributions = importlib.metadata.packages_distributions()
-    foreign = {name.split(".")[0] for tree in MODULES.values() for name in imported(tree)}
+    foreign = {name.split(".")[0] for tree in ALL.values() for name in imported(tree)}
     foreign -= {"ministyle", "cupy", *sys.stdlib_module_names}
     required = re.findall(r"^[\w-]+", setup_cfg()["options"]["install_requires"], re.MULTILINE)
     optional = {"distributed": "cluster", "matplotlib": "plot"}  # module -> extra
@@ -103,7 +121,7 @@ def test_what_the_package_imports_is_what_setup_cfg_requires():
 
 def test_only_executors_knows_dask():
     names = {"dask", "distributed"}
-    assert {m for m, tree in MODULES.items() if names & {i.split(".")[0] for i in imported(tree)}} == {"executors"}
+    assert {m for m, tree in ALL.items() if names & {i.split(".")[0] for i in imported(tree)}} == {"executors"}
 
 
 # Names and docstrings --------------------------------------------------------------------------------
@@ -111,7 +129,7 @@ def test_only_executors_knows_dask():
 
 def public_definitions():
     """Yield (where, node) for every public function, class and method."""
-    for module, tree in MODULES.items():
+    for module, tree in ALL.items():
         for node in tree.body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
                 yield f"{module}.{node.name}", node
@@ -121,7 +139,7 @@ def public_definitions():
 
 
 def test_every_module_and_every_public_function_class_and_method_has_a_docstring():
-    places = [*MODULES.items(), *public_definitions()]
+    places = [*ALL.items(), *public_definitions()]
     assert [where for where, node in places if not ast.get_docstring(node)] == []
 
 
@@ -291,7 +309,7 @@ def test_wheel_holds_the_modules_weights_pictures_and_licences_and_nothing_else(
     information = f"ministyle-{version()}.dist-info"
     shipped = [*SHIPPED, "docs/examples/README.md", "weights/README.md", "weights/LICENSE"]
     expected = {
-        **{f"ministyle/{name}.py": ROOT / f"ministyle/{name}.py" for name in MODULES},
+        **{f"ministyle/{name}.py": ROOT / f"ministyle/{name}.py" for name in ALL if name != "fast"},
         **{f"ministyle/shipped/{relative}": ROOT / relative for relative in shipped},
         f"{information}/licenses/LICENSE": ROOT / "LICENSE",
         f"{information}/licenses/weights/LICENSE": ROOT / "weights/LICENSE",

@@ -10,4 +10,5 @@ five times as fast. Read the modules in this order; each uses only those above i
 | `pooling` | average and max pooling |
 | `im2col` | 3x3 convolution of few channels, by one matrix product |
 | `winograd` | 3x3 convolution of many channels, with a quarter of the multiplications |
+| `scratch` | how much memory the threads keep for themselves |
 """

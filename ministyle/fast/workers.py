@@ -74,7 +74,7 @@ class Workers:
     def scratch(self, name, shape, dtype):
         """Return an array of this thread's own, with whatever it held before.
 
-        Arrays of one name share their memory from call to call.
+        Arrays of one name share their memory from call to call. `scratch.scratch_bytes` counts what they take.
         """
         arrays = self._local.__dict__
         size = math.prod(shape)

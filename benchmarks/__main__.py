@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from ministyle.strips import available_cores
+from ministyle.fast.workers import available_cores
 
 from . import report
 from .report import TORCH

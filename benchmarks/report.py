@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from statistics import median
 
-from ministyle import winograd
+from ministyle.fast import winograd
 from ministyle.network import BLOCKS, CHANNELS, SEQUENCE
 
 from .variants import STEPS
@@ -168,9 +168,9 @@ def _algorithm(name, size):
     if name == "conv1_1":
         return "direct, from patches"
     channels_in, channels_out, side = _shape(name, size)
-    outputs = winograd._outputs(side, side)
-    down, across = winograd._tiles(side, side, outputs)
-    together = winograd._kernel_is_larger(down * across, channels_in, channels_out)
+    outputs = winograd.choose_outputs(side, side)
+    down, across = winograd.tile_grid(side, side, outputs)
+    together = winograd.kernel_is_larger(down * across, channels_in, channels_out)
     return f"F({outputs}x{outputs}, 3x3), {'one strip for all threads' if together else 'in strips'}"
 
 

@@ -1,12 +1,12 @@
 """The fast convolution as it was before each idea: what the steps of docs/performance.md are measured on.
 
-A variant is a list of ideas taken away again. Each is a few lines here, so that `ministyle.winograd` need not know.
+A variant is a list of ideas taken away again. Each is a few lines here, so that `ministyle.fast` need not know.
 """
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ministyle import strips, winograd
+from ministyle.fast import buffers, im2col, winograd, workers
 
 # From the plain convolution to the fast one: (name, what it means, ideas that are still missing).
 STEPS = (
@@ -36,17 +36,17 @@ def _no_strips():
 
 def _no_stacks():
     winograd.FEW_TILES = 0  # what follows is for tiles of 4x4 outputs
-    winograd._TileConvolution._read = _read_wide
-    winograd._TileConvolution._write = _write_wide
+    winograd.TileConvolution._read = _read_wide
+    winograd.TileConvolution._write = _write_wide
 
 
 def _no_memory():
-    strips.Memory.empty = lambda self, shape, dtype: np.empty(shape, dtype)
-    strips.ThreadPool.scratch = lambda self, name, shape, dtype: np.empty(shape, dtype)
+    buffers.BufferPool.empty = lambda self, shape, dtype: np.empty(shape, dtype)
+    workers.Workers.scratch = lambda self, name, shape, dtype: np.empty(shape, dtype)
 
 
 def _no_together():
-    winograd._kernel_is_larger = lambda tiles, channels_in, channels_out: False
+    winograd.kernel_is_larger = lambda tiles, channels_in, channels_out: False
 
 
 TAKE_AWAY = {
@@ -62,11 +62,11 @@ def _read_wide(self, x, mask, strip, across, transformed):
     """Transform inputs by one product of a 36x36 matrix with a very wide one, (36, tiles * C)."""
     first, last = strip
     down = last - first
-    padded = self.pool.scratch("padded", (4 * down + 2, 4 * across + 2, self.channels_in), x.dtype)
-    winograd._copy_with_border(x, mask, 4 * first - 1, padded, self.border)
+    padded = self.workers.scratch("padded", (4 * down + 2, 4 * across + 2, self.channels_in), x.dtype)
+    im2col.copy_with_border(x, mask, 4 * first - 1, padded, self.border)
     row, column, channel = padded.strides
     tiles = as_strided(padded, (6, 6, down, across, self.channels_in), (row, column, 4 * row, 4 * column, channel))
-    gathered = self.pool.scratch("tiles", tiles.shape, x.dtype)
+    gathered = self.workers.scratch("tiles", tiles.shape, x.dtype)
     gathered[...] = tiles
     np.dot(self.input_transform, gathered.reshape(36, -1), out=transformed.reshape(36, -1))
 
@@ -75,11 +75,11 @@ def _write_wide(self, products, strip, across, y, positive):
     """Transform products by one product of a 16x36 matrix with a very wide one, (36, tiles * K)."""
     first, last = strip
     down = last - first
-    tiles = self.pool.scratch("tiles", (4, 4, down, across, self.channels_out), y.dtype)
+    tiles = self.workers.scratch("tiles", (4, 4, down, across, self.channels_out), y.dtype)
     np.dot(self.output_transform, products.reshape(36, -1), out=tiles.reshape(16, -1))
     rows = y[4 * first : 4 * last].reshape(down, 4, across, 4, self.channels_out)
     rows[...] = tiles.transpose(2, 0, 3, 1, 4)
     if self.bias is not None:
-        winograd._rectify(rows.reshape(-1, len(self.bias)), self.bias)
+        im2col.rectify(rows.reshape(-1, len(self.bias)), self.bias)
     if positive is not None:
         np.greater(y[4 * first : 4 * last], 0, out=positive[4 * first : 4 * last])

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from ministyle.errors import MinistyleError
+from ministyle.fast.buffers import BufferPool
 from ministyle.memory import evaluation_bytes, rows_within, run_bytes
 from ministyle.network import load_network
 from ministyle.objective import CONTENT_LAYERS, STYLE_LAYERS, Objective
 from ministyle.settings import Settings
-from ministyle.strips import Memory
 
 
 def test_with_the_default_layers_it_is_what_docs_performance_derives():
@@ -29,7 +29,7 @@ def test_the_count_is_what_an_evaluation_allocates(
     content_layers, style_layers, convolution, weights, random, monkeypatch
 ):
     """With memory that is given back at once, Python's own bookkeeping sees the largest sum of living arrays."""
-    monkeypatch.setattr(Memory, "empty", lambda self, shape, dtype: np.empty(shape, dtype))
+    monkeypatch.setattr(BufferPool, "empty", lambda self, shape, dtype: np.empty(shape, dtype))
     network = load_network(weights, device="cpu", threads=1, convolution=convolution)
     picture = random.uniform(0, 255, (256, 256, 3)).astype("float32")
     halves = {"content": picture if content_layers else None, "style": picture if style_layers else None}

@@ -2,7 +2,7 @@
 
 EXACT is for the same sums in another order: a few hundred units in the last place.
 REFERENCE is for whole networks against another framework: thirteen layers of sums of up to 4608 products.
-WINOGRAD is for one fast convolution: its transforms cancel about a decimal digit, see the docstring of `winograd`.
+WINOGRAD is for one fast convolution: its transforms cancel about a decimal digit, see the docstring of `fast.winograd`.
 WINOGRAD_NETWORK is for thirteen of them.
 """
 

@@ -139,7 +139,7 @@ def _ministyle(content, style, variant=None, **options):
 
 
 def _minimise(content, style, evaluations, bounds=None, **options):
-    from ministyle.optimise import minimise
+    from ministyle.solvers import minimise
 
     objective, network = _ministyle(content, style, **options)
     objective(network.to_device(content))  # the first evaluation prepares things

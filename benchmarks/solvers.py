@@ -9,7 +9,7 @@ from scipy import optimize
 
 from ministyle import Objective, load_network
 from ministyle.arrays import to_device
-from ministyle.optimise import BOUNDS, minimise
+from ministyle.solvers import BOUNDS, minimise
 
 from .contenders import pictures
 

@@ -8,7 +8,7 @@ from conftest import relative_error
 from ministyle import losses
 from ministyle.arrays import array_module, to_device
 from ministyle.errors import MinistyleError
-from ministyle.network import load_network
+from ministyle.weights.load import load_network
 from ministyle.objective import STYLE_LAYERS, Objective
 
 

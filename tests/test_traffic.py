@@ -9,10 +9,10 @@ import make_cupy_names
 import pytest
 
 import ministyle
-from ministyle.bands import BandedObjective
-from ministyle.network import load_network
+from ministyle.fast.bands import BandedObjective
+from ministyle.weights.load import load_network
 from ministyle.objective import Objective
-from ministyle.optimise import minimise
+from ministyle.solvers import minimise
 
 FEW = 24  # numbers: all that an evaluation tells the host at once
 

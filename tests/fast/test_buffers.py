@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ministyle.fast.buffers import BufferPool
-from ministyle.network import load_network
+from ministyle.weights.load import load_network
 from ministyle.objective import Objective
 
 
@@ -101,7 +101,7 @@ def test_an_evaluation_needs_little_more_address_space_than_memory():
     script = """
 import re, resource
 import numpy as np
-from ministyle.network import load_network
+from ministyle.weights.load import load_network
 from ministyle.objective import Objective
 
 pixels, style = np.random.default_rng(0).uniform(0, 255, (2, 512, 512, 3)).astype("float32")

@@ -13,7 +13,7 @@ from tolerances import WINOGRAD
 from ministyle.errors import MinistyleError
 from ministyle.fast.winograd import Convolution, rotated, transforms
 from ministyle.fast.workers import Workers
-from ministyle.network import load_network
+from ministyle.weights.load import load_network
 
 # Every pair of channels in VGG-19 but the first, which test_im2col.py has, on sizes that are whole tiles, odd, and
 # smaller than a tile. On the first size each thread has strips of its own. On the others the kernel is larger than the

@@ -11,7 +11,7 @@ import pytest
 import threadpoolctl
 
 from ministyle.fast.workers import Workers, available_cores, split
-from ministyle.network import load_network
+from ministyle.weights.load import load_network
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has 
 def test_after_a_fork_the_child_computes_what_its_parent_does_and_leaves_it_alone():
     script = """
 import numpy as np
-from ministyle.network import load_network
+from ministyle.weights.load import load_network
 network = load_network(device="cpu", threads=3)
 picture, other = np.random.default_rng(0).uniform(0, 255, (2, 64, 48, 3)).astype("float32")
 features = network.features(picture, ["conv3_1"])["conv3_1"]

@@ -20,7 +20,7 @@ from weight_files import (
 )
 
 from ministyle.errors import MinistyleError
-from ministyle.network import load_network
+from ministyle.weights.load import load_network
 from ministyle.weights.file import load_weights
 from ministyle.weights.importing import import_weights
 from ministyle.weights.means import known_mean_activations, mean_activations, store_mean_activations

@@ -16,10 +16,10 @@ from test_sheet import places
 
 import ministyle
 from ministyle.errors import MinistyleError
-from ministyle.executors import InThisProcess
-from ministyle.panels import render
+from ministyle.experiments.executors import InThisProcess
+from ministyle.experiments.panels import render
 from ministyle.settings import Settings
-from ministyle.stimuli import design, draw_sheets, parse_layers, pictures_in
+from ministyle.experiments.stimuli import design, draw_sheets, parse_layers, pictures_in
 
 SETTINGS = Settings.from_preset("gatys2015", image_size=32, iterations=1)
 CLUSTER = """

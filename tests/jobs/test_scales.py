@@ -6,10 +6,10 @@ import itertools
 import numpy as np
 import pytest
 
-from ministyle.optimise import Step
+from ministyle.solvers import Step
 from ministyle.pictures.sizes import resize
 from ministyle.pictures.values import to_uint8
-from ministyle.pyramid import SHARES, after, levels
+from ministyle.jobs.scales import SHARES, after, levels
 from ministyle.settings import Settings
 from ministyle.transfer import make_picture, reconstruct_style, transfer
 

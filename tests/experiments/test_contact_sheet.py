@@ -7,7 +7,7 @@ import pytest
 from conftest import pixels_of
 
 from ministyle.errors import MinistyleError
-from ministyle.sheet import check_matplotlib, contact_sheet, literal, power_of_ten
+from ministyle.experiments.contact_sheet import check_matplotlib, contact_sheet, literal, power_of_ten
 
 
 def find(picture, sheet):

@@ -9,7 +9,7 @@ from scipy import optimize
 
 from ministyle.arrays import array_module, to_device
 from ministyle.errors import MinistyleError
-from ministyle.optimise import OPTIMIZERS, minimise
+from ministyle.solvers import OPTIMIZERS, minimise
 
 
 class Quadratic:

@@ -30,9 +30,9 @@ import ministyle
 from ministyle import cli, flags
 from ministyle.errors import MinistyleError
 from ministyle.files import shipped_path
-from ministyle.gradcheck import Check
+from ministyle.checks.gradients import Check
 from ministyle.objective import Objective
-from ministyle.optimise import Step
+from ministyle.solvers import Step
 from ministyle.pictures.reading import read_picture
 from ministyle.settings import PRESETS, Settings
 from ministyle.transfer import Result
@@ -494,7 +494,7 @@ FLAGS = [
     ("style_size", "48", 48),
     ("init", "start.png", "start.png"),
     ("seed", "7", 7),
-    ("noise_deviation", "40", 40.0),
+    ("noise_std", "40", 40.0),
     ("convolution", "direct", "direct"),
     ("threads", "3", 3),
     ("iterations", "9", 9),

@@ -10,8 +10,8 @@ import pytest
 
 from ministyle.errors import MinistyleError
 from ministyle.fast.buffers import BufferPool
-from ministyle.memory import evaluation_bytes, rows_within, run_bytes
-from ministyle.network import load_network
+from ministyle.cost.memory import evaluation_bytes, rows_within, run_bytes
+from ministyle.weights.load import load_network
 from ministyle.objective import CONTENT_LAYERS, STYLE_LAYERS, Objective
 from ministyle.settings import Settings
 

@@ -5,7 +5,7 @@ import pytest
 from conftest import relative_error
 
 from ministyle.arrays import to_device, to_host
-from ministyle.bands import BandedObjective, cut_into_bands, reach
+from ministyle.fast.bands import BandedObjective, split_into_bands, reach
 from ministyle.errors import MinistyleError
 from ministyle.network import LAYERS, load_network, pools_before
 from ministyle.objective import Objective
@@ -81,7 +81,7 @@ def test_reach_never_falls_from_layer_to_layer():
 
 @pytest.mark.parametrize(("height", "rows"), [(640, 64), (651, 192), (64, 64), (7, 64), (129, 64), (400, 640)])
 def test_bands_cover_every_row_once_and_begin_where_pooling_does(height, rows):
-    bands = cut_into_bands(height, rows, 128)
+    bands = split_into_bands(height, rows, 128)
     assert [row for band in bands for row in range(band.first, band.last)] == list(range(height))
     for band in bands:
         assert band.first % 64 == band.top % 64 == 0

@@ -16,11 +16,11 @@ from PIL import Image
 
 from ministyle import panels
 from ministyle.errors import MinistyleError
-from ministyle.executors import InThisProcess
+from ministyle.experiments.executors import InThisProcess
 from ministyle.files import sha256
-from ministyle.network import load_network
+from ministyle.weights.load import load_network
 from ministyle.objective import Objective
-from ministyle.panels import Panel, remake, render
+from ministyle.experiments.panels import Panel, remake, render
 from ministyle.settings import Settings
 from ministyle.transfer import read_pictures
 from ministyle.weights.find import find_weights

@@ -10,9 +10,9 @@ from test_sheet import find, places
 
 from ministyle import figures
 from ministyle.errors import MinistyleError
-from ministyle.executors import InThisProcess
-from ministyle.figures import Original, draw, figure_1, figure_2, figure_3
-from ministyle.panels import render
+from ministyle.experiments.executors import InThisProcess
+from ministyle.experiments.figures import Original, draw, figure_1, figure_2, figure_3
+from ministyle.experiments.panels import render
 from ministyle.settings import Settings
 
 SETTINGS = Settings.from_preset("gatys2015", image_size=32, iterations=1)

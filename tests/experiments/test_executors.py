@@ -7,7 +7,7 @@ import cupy_standin
 import pytest
 
 from ministyle.errors import MinistyleError
-from ministyle.executors import InThisProcess, open_executor
+from ministyle.experiments.executors import InThisProcess, open_executor
 
 
 def test_in_this_process_everything_is_done_at_once_by_the_caller():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ministyle import estimate as module
-from ministyle.estimate import Estimate, estimate, memory_warning
-from ministyle.memory import run_bytes
+from ministyle.cost.estimate import Estimate, estimate, memory_warning
+from ministyle.cost.memory import run_bytes
 from ministyle.settings import Settings
 
 SETTINGS = Settings(image_size=32, iterations=10)

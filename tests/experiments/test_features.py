@@ -6,7 +6,7 @@ from conftest import relative_error
 
 import ministyle
 from ministyle.errors import MinistyleError
-from ministyle.network import load_network
+from ministyle.weights.load import load_network
 from ministyle.objective import STYLE_LAYERS
 from ministyle.pictures.sizes import resize
 

@@ -94,8 +94,9 @@ def test_normalised_network_is_the_raw_one_but_for_a_factor_per_filter(weights, 
 
 
 def test_photographs_have_mean_activations_near_one_in_the_normalised_network(weights):
-    from ministyle.files import shipped_path
     from ministyle.image import read_picture
+
+    from ministyle.files import shipped_path
 
     network = load_network(weights, normalised=True, device="cpu")
     features = network.features(read_picture(shipped_path("docs/examples/chelsea.png"), 160), TAPS)

@@ -23,19 +23,19 @@ import scipy
 import threadpoolctl
 import tqdm
 from conftest import pixels_of
+from ministyle.transfer import Result
 from PIL import Image
 from scipy import signal
 
 import ministyle
 from ministyle import cli, flags
+from ministyle.checks.gradients import Check
 from ministyle.errors import MinistyleError
 from ministyle.files import shipped_path
-from ministyle.checks.gradients import Check
 from ministyle.objective import Objective
-from ministyle.solvers import Step
 from ministyle.pictures.reading import read_picture
 from ministyle.settings import PRESETS, Settings
-from ministyle.transfer import Result
+from ministyle.solvers import Step
 from ministyle.weights.keras import KERAS_SHA256
 
 SMALL = ("--image-size", "32")  # the photograph becomes 32 x 24: conv5_1 still has positions

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ministyle.fast.buffers import BufferPool
-from ministyle.weights.load import load_network
 from ministyle.objective import Objective
+from ministyle.weights.load import load_network
 
 
 def address(array):

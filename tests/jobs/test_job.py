@@ -4,15 +4,15 @@ import sys
 
 import numpy as np
 import pytest
+from ministyle.transfer import starting_picture
 from PIL import Image
 
 import ministyle
 from ministyle.errors import MinistyleError
+from ministyle.files import shipped_path
 from ministyle.pictures.reading import read_picture
 from ministyle.pictures.sizes import resize
-from ministyle.files import shipped_path
 from ministyle.settings import Settings
-from ministyle.transfer import starting_picture
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ import itertools
 
 import numpy as np
 import pytest
+from ministyle.transfer import make_picture, reconstruct_style, transfer
 
-from ministyle.solvers import Step
+from ministyle.jobs.scales import SHARES, after, levels
 from ministyle.pictures.sizes import resize
 from ministyle.pictures.values import to_uint8
-from ministyle.jobs.scales import SHARES, after, levels
 from ministyle.settings import Settings
-from ministyle.transfer import make_picture, reconstruct_style, transfer
+from ministyle.solvers import Step
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from conftest import relative_error
 from ministyle import losses
 from ministyle.arrays import array_module, to_device
 from ministyle.errors import MinistyleError
-from ministyle.weights.load import load_network
 from ministyle.objective import STYLE_LAYERS, Objective
+from ministyle.weights.load import load_network
 
 
 @pytest.fixture

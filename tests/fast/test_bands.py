@@ -5,8 +5,8 @@ import pytest
 from conftest import relative_error
 
 from ministyle.arrays import to_device, to_host
-from ministyle.fast.bands import BandedObjective, split_into_bands, reach
 from ministyle.errors import MinistyleError
+from ministyle.fast.bands import BandedObjective, reach, split_into_bands
 from ministyle.network import LAYERS, load_network, pools_before
 from ministyle.objective import Objective
 

@@ -8,8 +8,7 @@ from scipy import optimize
 
 from ministyle.arrays import to_device, to_host
 from ministyle.errors import MinistyleError
-from ministyle.solvers import minimise
-from ministyle.solvers import LBFGS, Adam, Trial, line_search
+from ministyle.solvers import LBFGS, Adam, Trial, line_search, minimise
 
 
 class Function:

@@ -10,8 +10,8 @@ from PIL import Image
 from ministyle import arrays
 from ministyle.errors import MinistyleError
 from ministyle.files import shipped_path
-from ministyle.weights.load import load_network
 from ministyle.weights.file import load_weights
+from ministyle.weights.load import load_network
 
 
 def _gpu_present():
@@ -32,6 +32,7 @@ def xp(request, monkeypatch):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "gpu: needs a GPU; left out where there is none")
+    config.addinivalue_line("markers", "slow: takes more than a few seconds")
 
 
 def pytest_collection_modifyitems(config, items):

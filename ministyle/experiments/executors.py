@@ -5,7 +5,6 @@ are made one after the other, unless there are several devices.
 """
 
 import threading
-import traceback
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -24,7 +23,6 @@ class InThisProcess(Executor):
         try:
             future.set_result(function(*arguments, **options))
         except Exception as error:
-            _forget_variables(error)
             future.set_exception(error)
         return future
 
@@ -55,13 +53,6 @@ class OnGpus(ThreadPoolExecutor):
     def stop(self):
         """Let everything that is running stop after its iteration."""
         self._stopping.set()
-
-
-def _forget_variables(error):
-    """Drop the local variables of all functions that an error came through: they may be large."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
 
 
 @contextmanager
@@ -107,6 +98,7 @@ def _gpus(count):
         try:
             yield executor
         finally:
+            executor.stop()  # nothing is running any more, unless there was an error
             executor.shutdown(cancel_futures=True)
 
 

@@ -128,7 +128,8 @@ def figure_2(photo, paintings, *, settings, ratios=(RATIO,), originals=True, col
     if len(ratios) not in (1, len(paintings)):
         raise MinistyleError(f"there are {len(ratios)} ratios for {len(paintings)} paintings")
     cells = [Original(photo, settings)] if originals else []
-    for painting, ratio in zip(paintings, ratios * len(paintings) if len(ratios) == 1 else ratios, strict=True):
+    ratios = list(ratios) * (len(paintings) if len(ratios) == 1 else 1)
+    for painting, ratio in zip(paintings, ratios, strict=True):
         name = Path(painting).stem
         factors = {"style": name, "ratio": ratio}
         cells.append(Panel(name, with_ratio(settings, ratio), content=photo, style=painting, factors=factors))
@@ -190,7 +191,15 @@ def nested(layers):
 
 
 def with_ratio(settings, ratio):
-    """Return settings with alpha/beta as given and beta 1, so that the style term is the style loss itself."""
+    """Return settings with alpha/beta as given and beta 1, so that the style term is the style loss itself.
+
+    Raises
+    ------
+    MinistyleError
+        The ratio is not greater than 0. With 0 there would be no content loss to write below the panel.
+    """
+    if not ratio > 0:
+        raise MinistyleError(f"ratio (={ratio!r}) must be greater than 0")
     return replace(settings, content_weight=ratio, style_weight=1.0)
 
 

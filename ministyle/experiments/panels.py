@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import importlib.metadata
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, wait
 from pathlib import Path
 
 from .. import arrays
@@ -55,9 +55,9 @@ def render(panels, folder, executor, *, overwrite=False, on_panel=None, on_step=
     if len(plans) < len(panels):
         raise MinistyleError("two panels have the same name; give the pictures different names")
     records.prepare_folder(folder)
-    made = {name: records.kept(folder, plan, overwrite) for name, plan in plans.items()}
     for plan in plans.values():
         check_output(folder / plan["file"], overwrite=True)
+    made = {name: records.kept(folder, plan, overwrite) for name, plan in plans.items()}
     try:
         failures = _make_missing(panels, plans, made, folder, executor, on_panel, on_step)
     finally:  # also after an interruption
@@ -73,25 +73,30 @@ def render(panels, folder, executor, *, overwrite=False, on_panel=None, on_step=
 def _make_missing(panels, plans, made, folder, executor, on_panel, on_step):
     """Make all panels without a record, write them and put their records into `made`; return {name: reason}."""
     report = on_panel or (lambda *_: None)
-    failures, pending = {}, {}
+    failures, unfinished, pending = {}, [], {}
 
-    def collect(done):
-        interrupted = False
+    def keep(done):
+        """Write what has come of some panels. A panel leaves `pending` last, so that no interruption loses it."""
         for future in done:
-            panel = pending.pop(future)
+            panel = pending[future]
             try:
                 picture, outcome = future.result()
             except Exception as error:  # a worker may fail in any way
-                # Only the words: the error itself refers to all that the panel had in memory.
                 failures[panel.name] = str(error) if isinstance(error, MinistyleError) else repr(error)
-                continue
-            if outcome is None:
-                interrupted = True
-                write_picture(records.unfinished_path(folder, panel.name), picture, overwrite=True)
+                _drop_tracebacks(error)
             else:
-                made[panel.name] = records.keep(folder, plans[panel.name], picture, outcome)
+                if outcome is None:
+                    unfinished.append(panel)
+                    write_picture(records.unfinished_path(folder, panel.name), picture, overwrite=True)
+                else:
+                    made[panel.name] = records.keep(folder, plans[panel.name], picture, outcome)
+            del pending[future]
+            if made[panel.name] is not None:
                 report(panel, made[panel.name], True)
-        if interrupted:
+
+    def collect(done):
+        keep(done)
+        if unfinished:
             raise KeyboardInterrupt
 
     try:
@@ -103,16 +108,36 @@ def _make_missing(panels, plans, made, folder, executor, on_panel, on_step):
             pending[executor.submit(make_panel, _job(panel), plans[panel.name]["weights_sha256"], **options)] = panel
             collect(wait(pending, timeout=0).done)
             if len(pending) == IN_FLIGHT:
-                collect(wait(pending, return_when=FIRST_COMPLETED).done)
+                collect(_wait(pending, FIRST_COMPLETED))
         while pending:
-            collect(wait(pending, return_when=FIRST_COMPLETED).done)
+            collect(_wait(pending, FIRST_COMPLETED))
     except KeyboardInterrupt:
-        if hasattr(executor, "stop"):  # let what is under way in this process come to an end
-            executor.stop()
-            running = [future for future in pending if not future.cancel()]
-            collect(wait(running).done)
+        try:
+            if hasattr(executor, "stop"):  # let what is under way in this process come to an end
+                executor.stop()
+                _wait([future for future in pending if not future.cancel()], ALL_COMPLETED)
+        finally:  # also after a second interruption, which waits no longer
+            keep([future for future in pending if future.done() and not future.cancelled()])
         raise
     return failures
+
+
+def _wait(futures, return_when):
+    """Wait for one or all of some futures, and return those that are done.
+
+    It looks up once a second, because on Windows a keyboard interrupt does not end a wait.
+    """
+    while True:
+        done, waiting = wait(futures, timeout=1, return_when=return_when)
+        if not waiting or (done and return_when == FIRST_COMPLETED):
+            return done
+
+
+def _drop_tracebacks(error):
+    """Drop the tracebacks of an error and its causes, which keep a panel's network alive."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def make_panel(job, weights_sha256, on_step=None):
@@ -227,18 +252,16 @@ def remake(manifest, name=None, *, content=None, style=None, init=None, weights=
     inputs = {role: given[role] or folder / picture["file"] for role, picture in original["inputs"].items()}
     try:
         settings = {**original["settings"], "init": inputs.get("init") or original["settings"]["init"]}
-        size = original["size"] and tuple(original["size"])
         settings = Settings(**settings, weights=weights)
-        device = "cpu" if original["software"]["device"] == "cpu" else "cuda"  # and not the better of today's
     except (KeyError, TypeError) as error:
         raise MinistyleError(f"record '{manifest}' of {original['name']} is damaged: {error!r}") from None
-    panel = Panel(
-        original["name"], settings, inputs.get("content"), inputs.get("style"), size, original.get("factors", {})
-    )
+    size = original["size"] and tuple(original["size"])
+    panel = Panel(original["name"], settings, inputs.get("content"), inputs.get("style"), size, original["factors"])
     plan = plan_panel(panel, folder)
     for role, picture in original["inputs"].items():
         if plan["inputs"][role]["sha256"] != picture["sha256"]:
             raise MinistyleError(f"'{inputs[role]}' is not the {role} picture that {original['name']} was made from")
+    device = "cpu" if original["software"]["device"] == "cpu" else "cuda"  # and not the better of today's
     job = dataclasses.replace(_job(panel), settings=dataclasses.replace(settings, device=device))
     picture, outcome = make_panel(job, original["weights_sha256"], on_step=on_step)
     if outcome is None:

@@ -37,17 +37,7 @@ FORMAT = "ministyle panels 1"
 # Settings that are not part of a record: the weights have a hash, and the result does not depend on the threads.
 NOT_RECORDED = ("weights", "threads")
 MANIFESTS = ("manifest.json", "manifest.csv")
-# What a record must have to be compared with, and to be made again.
-REQUIRED = {
-    "name": str,
-    "file": str,
-    "inputs": dict,
-    "settings": dict,
-    "losses": dict,
-    "software": dict,
-    "weights_sha256": str,
-    "picture_sha256": str,
-}
+ROLES = ("content", "style", "init")  # of the pictures that a panel is made from
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,8 @@ class Panel:
     settings : Settings
     content, style : path of a picture, or None; one alone makes a reconstruction
     size : (height, width), optional, see `jobs.job.Job.of`
-    factors : dict, optional, what the panel stands for in its experiment: factor -> value
+    factors : dict, optional
+        What the panel stands for in its experiment: name of a factor -> its value, a text or a number.
     """
 
     name: str
@@ -75,18 +66,24 @@ class Panel:
 
 
 def plan_panel(panel, folder):
-    """Return the part of a panel's record that is known before it is made, as it looks when read from a file."""
+    """Return the part of a panel's record that is known before it is made, as it looks when read from a file.
+
+    Raises
+    ------
+    MinistyleError
+        A picture or the weight file cannot be read, or a value cannot be written to a record.
+    """
     settings = panel.settings
     inputs = {"content": panel.content, "style": panel.style}
-    recorded = dataclasses.asdict(settings)
-    if settings.init not in STARTS:
+    recorded = {setting.name: getattr(settings, setting.name) for setting in dataclasses.fields(settings)}
+    if not isinstance(settings.init, str) or settings.init not in STARTS:
         inputs["init"], recorded["init"] = settings.init, None
     plan = {
         "format": FORMAT,
         "name": panel.name,
         "file": f"panels/{panel.name}.png",
-        "factors": panel.factors,
-        "inputs": {role: _describe_input(path, folder) for role, path in inputs.items() if path is not None},
+        "factors": {str(name): value for name, value in panel.factors.items()},
+        "inputs": {role: _describe_input(role, path, folder) for role, path in inputs.items() if path is not None},
         "size": panel.size,
         "settings": {name: value for name, value in recorded.items() if name not in NOT_RECORDED},
         "weights_sha256": sha256_once(find_weights(settings.weights)),
@@ -143,8 +140,10 @@ def _checked_sha256(path, check, version):
     return sha256(path)
 
 
-def _describe_input(path, folder):
+def _describe_input(role, path, folder):
     """Return a picture's path, as seen from the experiment's folder, and the hash of its file."""
+    if not isinstance(path, str | os.PathLike):
+        raise MinistyleError(f"the {role} picture of a panel must be a file, not {type(path).__name__}")
     path = Path(path)
     digest = sha256_once(path, check=read_picture)
     try:
@@ -163,7 +162,7 @@ def _plain_number(value):
     """Return a NumPy scalar, which `json` does not know, as a number of Python's."""
     if isinstance(value, np.generic):
         return value.item()
-    raise TypeError(f"{type(value).__name__} cannot stand in a record")
+    raise MinistyleError(f"a record can hold numbers and texts, not {type(value).__name__}")
 
 
 # Files -------------------------------------------------------------------------------------------------
@@ -191,8 +190,8 @@ def keep(folder, plan, picture, outcome):
     """Write a panel, the record last, and return the record."""
     record = make_record(plan, picture, outcome)
     write_picture(folder / plan["file"], picture, overwrite=True)
-    write_text(_record_path(folder, plan["name"]), _to_json(record))
     unfinished_path(folder, plan["name"]).unlink(missing_ok=True)
+    write_text(_record_path(folder, plan["name"]), _to_json(record))
     return record
 
 
@@ -202,13 +201,16 @@ def kept(folder, plan, overwrite):
     Raises
     ------
     MinistyleError
-        A panel of this name is there and was made otherwise, and `overwrite` is not set.
+        A panel of this name is there and was made otherwise, and `overwrite` is not set. Or its record is damaged.
     """
+    path = _record_path(folder, plan["name"])
     try:
-        record = _read_json(_record_path(folder, plan["name"]))
+        record = _read_json(path)
     except FileNotFoundError:
         return None
-    _check_record(record, _record_path(folder, plan["name"]))
+    _check_record(record, path)
+    if (record["name"], record["file"]) != (plan["name"], plan["file"]):
+        raise MinistyleError(f"'{path}' is the record of another panel, {record['name']!r}")
     changes = differences(record, plan)
     if changes and not overwrite:
         raise MinistyleError(
@@ -254,8 +256,8 @@ def find_record(path, name):
     except FileNotFoundError:
         raise MinistyleError(f"there is no manifest '{path}'") from None
     records = content.get("panels", [content])
-    if not isinstance(records, list):
-        raise MinistyleError(f"'{path}' is damaged: its panels are not a list")
+    if not isinstance(records, list) or not records:
+        raise MinistyleError(f"'{path}' is damaged: it has no list of panels")
     for record in records:
         _check_record(record, path)
     names = [record["name"] for record in records]
@@ -263,7 +265,8 @@ def find_record(path, name):
         (name,) = names
     if name not in names:
         shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        raise MinistyleError(f"name one of the panels in '{path}', not {name!r}: {shown}")
+        wrong = "" if name is None else f", not {name!r}"
+        raise MinistyleError(f"name one of the panels in '{path}'{wrong}: {shown}")
     return records[names.index(name)]
 
 
@@ -272,15 +275,67 @@ def _record_path(folder, name):
 
 
 def _check_record(record, path):
-    """Refuse a record that lacks what every record has."""
+    """Refuse a record that lacks what every record has.
+
+    Single settings are not looked at: `Settings` does that, and a record may be older than one of them.
+    """
     if not isinstance(record, dict):
-        raise MinistyleError(f"'{path}' is damaged: it holds a record that is none")
-    for key, kind in REQUIRED.items():
-        if not isinstance(record.get(key), kind):
-            raise MinistyleError(f"'{path}' is damaged: the record of {record.get('name')!r} has no {key}")
-    for role, picture in record["inputs"].items():
-        if not isinstance(picture, dict) or not {"file", "sha256"} <= set(picture):
-            raise MinistyleError(f"'{path}' is damaged: the record of {record['name']!r} has no file of its {role}")
+        raise MinistyleError(f"'{path}' is damaged: one of its records is {record!r}")
+    part = _invalid_part(record)
+    if part is not None:
+        raise MinistyleError(f"'{path}' is damaged: the record of {record.get('name')!r} has no valid {part}")
+
+
+def _invalid_part(record):
+    """Return the name of a part that is missing or of the wrong type, or None."""
+    for part, is_valid in PARTS.items():
+        if not is_valid(record.get(part)):
+            return part
+    for role in ("content", "style"):
+        counts = role in record["inputs"] and record["settings"].get(f"{role}_weight") != 0
+        if counts and role not in record["losses"]:
+            return "losses"
+    return "psnr" if (record["psnr"] is None) != ("style" in record["inputs"]) else None
+
+
+def _is_text(value):
+    return isinstance(value, str)
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_inputs(value):
+    """Say whether a value is a dictionary, role -> {"file": text, "sha256": text}."""
+    return isinstance(value, dict) and all(
+        role in ROLES
+        and isinstance(picture, dict)
+        and _is_text(picture.get("file"))
+        and _is_text(picture.get("sha256"))
+        for role, picture in value.items()
+    )
+
+
+def _is_size(value):
+    sides = value if isinstance(value, list) else []
+    return value is None or (len(sides) == 2 and all(isinstance(side, int) and side > 0 for side in sides))
+
+
+# What every record has: part -> function that says whether a value is valid.
+PARTS = {
+    "name": _is_text,
+    "file": _is_text,
+    "factors": lambda value: isinstance(value, dict),
+    "inputs": _are_inputs,
+    "size": _is_size,
+    "settings": lambda value: isinstance(value, dict),
+    "weights_sha256": _is_text,
+    "losses": lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
+    "psnr": lambda value: value is None or _is_number(value),
+    "software": lambda value: isinstance(value, dict) and _is_text(value.get("device")),
+    "picture_sha256": _is_text,
+}
 
 
 def _read_json(path):

@@ -28,33 +28,34 @@ def design(contents, styles, *, settings, ratios, layers=(STYLE_LAYERS,), seeds=
     Parameters
     ----------
     contents, styles : sequences of paths
-    settings : Settings of all panels, but for the factors
+    settings : Settings of all panels; the factors replace some of them
     ratios : sequence of float, alpha/beta
     layers : sequence of sequences of style layers
     seeds : sequence of int
 
     Returns
     -------
-    list of Panel; contents vary most slowly, then styles, layers, ratios, and seeds fastest
+    list of Panel
+        In order: seeds vary fastest, then ratios, layers, styles, and contents most slowly.
 
     Raises
     ------
     MinistyleError
-        A level is impossible or stands twice, or the seeds make no difference.
+        A value is impossible or named twice, or the seeds make no difference.
     """
     if len(seeds) > 1 and settings.init != "noise":
         raise MinistyleError(f"seeds make no difference with init (={settings.init!r}); use noise, or one seed")
-    for factor, levels in (
+    for factor, values in (
         ("contents", [Path(path).stem for path in contents]),
         ("styles", [Path(path).stem for path in styles]),
         ("ratios", list(ratios)),
         ("layers", list(map(tuple, layers))),
         ("seeds", list(seeds)),
     ):
-        twice = next((level for level in levels if levels.count(level) > 1), None)
+        twice = next((value for value in values if values.count(value) > 1), None)
         if twice is not None:
-            raise MinistyleError(f"{factor}: {twice!r} stands there twice")
-        if not levels:
+            raise MinistyleError(f"{factor}: {twice!r} is named twice")
+        if not values:
             raise MinistyleError(f"{factor}: name at least one")
     if min(ratios) <= 0:
         raise MinistyleError(f"ratios (={min(ratios)!r}) must be greater than 0")

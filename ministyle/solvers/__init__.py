@@ -147,5 +147,7 @@ def minimise(
         if not problem.history:
             raise
         message, interrupted = INTERRUPTED, True
+    finally:
+        ours, problem.solver = problem.solver, None  # they refer to each other, and memory would be freed late
     pixels = np.asarray(arrays.to_host(problem.pixels), dtype=np.float64)
-    return Outcome(pixels, problem.history, message, completed, interrupted, problem.stopped, problem.solver)
+    return Outcome(pixels, problem.history, message, completed, interrupted, problem.stopped, ours)

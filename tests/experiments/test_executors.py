@@ -1,4 +1,4 @@
-"""In this process, on several GPUs, on a cluster; that a cluster gives the same pictures stands in test_stimuli.py."""
+"""In this process, on several GPUs, on a cluster; `test_stimuli.py` shows that a cluster makes the same pictures."""
 
 import sys
 import threading
@@ -7,7 +7,7 @@ import cupy_standin
 import pytest
 
 from ministyle.errors import MinistyleError
-from ministyle.experiments.executors import InThisProcess, open_executor
+from ministyle.experiments.executors import InThisProcess, OnGpus, open_executor
 
 
 def test_in_this_process_everything_is_done_at_once_by_the_caller():
@@ -50,13 +50,38 @@ def test_each_gpu_has_a_thread_of_its_own(gpus):
     runtime = gpus(3).cuda.runtime
     together = threading.Barrier(3, timeout=30)  # passed only by three threads at a time
 
-    def which():
+    def which(on_step):
         together.wait()
         return runtime.getDevice()
 
     with open_executor() as executor:
         futures = [executor.submit(which) for _ in range(6)]
         assert sorted(future.result() for future in futures) == [0, 0, 1, 1, 2, 2]
+
+
+def test_on_gpus_a_call_is_told_to_stop_only_once_stop_is_called(gpus):
+    gpus(2)
+    seen = []
+
+    def until_stopped(on_step):
+        while not on_step("step", "pixels"):
+            if len(seen) == 3:
+                executor.stop()
+        return "stopped"
+
+    with open_executor() as executor:
+        assert isinstance(executor, OnGpus)
+        future = executor.submit(until_stopped, on_step=lambda *step: seen.append(step))
+        assert future.result(timeout=60) == "stopped"
+        assert seen == [("step", "pixels")] * 3
+        assert executor.submit(until_stopped).result(timeout=60) == "stopped"
+
+
+def test_on_gpus_a_call_stops_when_its_own_function_says_so(gpus):
+    gpus(2)
+    with open_executor() as executor:
+        assert executor.submit(lambda on_step: on_step(1), on_step=lambda step: step == 1).result() is True
+        assert not executor.submit(lambda on_step: on_step(2), on_step=lambda step: step == 1).result()
 
 
 def test_a_cluster_without_dask_is_refused(monkeypatch):

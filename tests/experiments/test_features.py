@@ -6,8 +6,8 @@ from conftest import relative_error
 
 import ministyle
 from ministyle.errors import MinistyleError
-from ministyle.objective import STYLE_LAYERS
 from ministyle.pictures.sizes import resize
+from ministyle.terms import STYLE_LAYERS
 from ministyle.weights.load import load_network
 
 
@@ -74,7 +74,7 @@ def test_a_picture_is_no_distance_from_itself(network64, pictures):
         assert (distance.content, distance.style, distance.relative_content, distance.relative_style) == (0, 0, 0, 0)
 
 
-def test_distances_are_the_paper_s(network64, pictures):
+def test_distances_are_those_of_the_paper(network64, pictures):
     picture, reference = (one.astype(np.float32) for one in pictures)
     distances = ministyle.compare(*pictures, ["conv4_2", "relu1_1"], network=network64)
     assert [distance.layer for distance in distances] == ["conv4_2", "conv1_1"]

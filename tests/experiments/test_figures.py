@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from conftest import pixels_of
 from PIL import Image
-from test_sheet import find, places
+from small_experiment import write_pictures
+from test_contact_sheet import find, places
 
-from ministyle import figures
 from ministyle.errors import MinistyleError
+from ministyle.experiments import figures
 from ministyle.experiments.executors import InThisProcess
 from ministyle.experiments.figures import Original, draw, figure_1, figure_2, figure_3
 from ministyle.experiments.panels import render
@@ -29,8 +30,7 @@ GROWING = [
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch, random):
     monkeypatch.chdir(tmp_path)
-    for name in ("photo.png", "painting.png", "fresco.png"):
-        Image.fromarray(random.integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(name)
+    write_pictures(random, "photo.png", "painting.png", "fresco.png")
     return tmp_path
 
 
@@ -59,8 +59,19 @@ def test_figure_2_has_a_panel_for_each_painting_and_the_photograph_first():
 def test_figure_2_takes_one_ratio_or_as_many_as_paintings():
     figure = figure_2("photo.png", ["painting.png", "fresco.png"], settings=SETTINGS, ratios=(0.5,))
     assert [panel.settings.content_weight for panel in figure.panels] == [0.5, 0.5]
+    for ratios in (np.array([0.5]), np.array([0.5, 0.5])):
+        figure = figure_2("photo.png", ["painting.png", "fresco.png"], settings=SETTINGS, ratios=ratios)
+        assert [panel.settings.content_weight for panel in figure.panels] == [0.5, 0.5]
     with pytest.raises(MinistyleError, match="3 ratios for 2 paintings"):
         figure_2("photo.png", ["painting.png", "fresco.png"], settings=SETTINGS, ratios=(1, 2, 3))
+
+
+@pytest.mark.parametrize("make", [figure_2, figure_3])
+def test_a_ratio_that_leaves_no_content_loss_is_refused(make):
+    """The caption names both losses; with a weight of 0 there is none, as would be seen only after all the work."""
+    paintings = ["painting.png"] if make is figure_2 else "painting.png"
+    with pytest.raises(MinistyleError, match=r"ratio \(=0\) must be greater than 0"):
+        make("photo.png", paintings, settings=SETTINGS, ratios=(0,))
 
 
 def test_figure_3_crosses_growing_sets_of_layers_with_ratios():

@@ -1,68 +1,51 @@
-"""Panels are made once, kept whole, and can be made again."""
+"""Panels are made once, and can be made again."""
 
-import csv
-import hashlib
+import gc
 import json
 import os
+import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import cupy_standin
 import numpy as np
 import pytest
 import threadpoolctl
 from conftest import pixels_of
-from ministyle.transfer import read_pictures
 from PIL import Image
+from small_experiment import SETTINGS, files, three_panels, write_pictures
 
-from ministyle import panels
 from ministyle.errors import MinistyleError
-from ministyle.experiments.executors import InThisProcess
-from ministyle.experiments.panels import Panel, remake, render
+from ministyle.experiments import panels
+from ministyle.experiments.executors import InThisProcess, OnGpus, open_executor
+from ministyle.experiments.panels import remake, render
+from ministyle.experiments.records import Panel
 from ministyle.files import sha256
+from ministyle.jobs import job as jobs
+from ministyle.jobs.job import Job
 from ministyle.objective import Objective
-from ministyle.settings import Settings
 from ministyle.weights.find import find_weights
 from ministyle.weights.load import load_network
-
-SETTINGS = Settings(image_size=32, iterations=2, init="noise", style_layers=("conv1_1", "conv2_1"), bounds=True)
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch, random):
     """A folder to work in, with a photograph and a painting."""
     monkeypatch.chdir(tmp_path)
-    for name in ("photo.png", "painting.png"):
-        Image.fromarray(random.integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(name)
+    write_pictures(random, "photo.png", "painting.png")
     return tmp_path
 
 
 @pytest.fixture
 def three():
-    """A transfer, a content reconstruction and a style reconstruction of another size."""
-    content = replace(SETTINGS, content_layers=("conv1_1",))
-    return [
-        Panel("both", SETTINGS, Path("photo.png"), Path("painting.png"), factors={"kind": "transfer"}),
-        Panel("content", content, content=Path("photo.png"), factors={"kind": "reconstruction"}),
-        Panel("style", SETTINGS, style=Path("painting.png"), size=(16, 48), factors={"kind": "texture"}),
-    ]
-
-
-def source_sha256(folder):
-    """Return the hash of all Python files in a folder and its subfolders, each after its name."""
-    names = {os.path.relpath(os.path.join(at, name), folder) for at, _, here in os.walk(folder) for name in here}
-    sources = sorted(name.replace(os.sep, "/") for name in names if name.endswith(".py"))
-    assert {"panels.py", "pictures/reading.py"} < set(sources)
-    return hashlib.sha256(b"".join(name.encode() + Path(folder, name).read_bytes() for name in sources)).hexdigest()
-
-
-def files(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+    return three_panels()
 
 
 @pytest.fixture
 def work(monkeypatch):
-    """Count what is made: a list that grows with each panel. `work.before` is called first."""
+    """Count what is made: a list of jobs that grows with each panel. `work.before` is called first."""
     right = panels.make_panel
 
     class Work(list):
@@ -79,34 +62,12 @@ def work(monkeypatch):
     return work
 
 
-def test_each_panel_is_a_picture_with_its_record_and_a_line_in_both_manifests(three):
-    records = render(three, "out", InThisProcess())
-    names = ["both", "content", "style"]
-    assert set(files("out")) == {
-        *(f"panels/{name}.{ending}" for name in names for ending in ("png", "json")),
-        "manifest.json",
-        "manifest.csv",
-    }
-    manifest = json.loads(Path("out/manifest.json").read_text())["panels"]
-    assert manifest == records == [json.loads(Path(f"out/panels/{name}.json").read_text()) for name in names]
-    with open("out/manifest.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["name"] for row in rows] == names
-    assert [row["factors.kind"] for row in rows] == ["transfer", "reconstruction", "texture"]
-    assert [float(row["losses.style"] or "nan") for row in rows] == pytest.approx(
-        [records[0]["losses"]["style"], float("nan"), records[2]["losses"]["style"]], nan_ok=True
-    )
-    assert [pixels_of(f"out/panels/{name}.png").shape for name in names] == [(24, 32, 3), (24, 32, 3), (16, 48, 3)]
-
-
-def test_a_record_names_settings_inputs_hashes_and_software(three):
-    record, content, style = render(three, "out", InThisProcess())
-    assert record["settings"]["iterations"] == 2 and record["settings"]["style_layers"] == ["conv1_1", "conv2_1"]
-    assert record["inputs"]["content"]["file"] == "../photo.png"
-    assert set(content["inputs"]) == {"content"} and set(style["inputs"]) == {"style"}
-    assert record["software"]["numpy"] == np.__version__ and record["software"]["device"] == "cpu"
-    assert {len(record[name]) for name in ("weights_sha256", "picture_sha256")} == {64}
-    assert record["software"]["source_sha256"] == source_sha256(Path(panels.__file__).parent)
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """The stand-in for CuPy with two GPUs."""
+    cupy = cupy_standin.make_module()
+    cupy.cuda.runtime.getDeviceCount = lambda: 2
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
 
 
 def test_the_losses_are_those_of_the_picture_without_alpha_and_beta(three, weights):
@@ -116,15 +77,12 @@ def test_the_losses_are_those_of_the_picture_without_alpha_and_beta(three, weigh
         "out",
         InThisProcess(),
     )
-    photo, painting = read_pictures(SETTINGS, "photo.png", "painting.png")
+    photo, painting = (np.asarray(Image.open(name), np.float32) for name in ("photo.png", "painting.png"))
     network = load_network(weights, normalised=True, device="cpu")
     objective = Objective(network, content=photo, style=painting, style_layers=SETTINGS.style_layers)
-    finished = pixels_of("out/panels/both.png").astype(np.float32)
-    objective(finished)
-    style_loss = objective.terms["style conv1_1"] + objective.terms["style conv2_1"]
-    assert both["losses"] == pytest.approx(
-        {"content": objective.terms["content conv4_2"], "style": style_loss}, rel=0.05
-    )
+    terms = objective(pixels_of("out/panels/both.png").astype(np.float32)).terms
+    style_loss = terms["style conv1_1"] + terms["style conv2_1"]
+    assert both["losses"] == pytest.approx({"content": terms["content conv4_2"], "style": style_loss}, rel=0.05)
     assert both["psnr"] is None
     error = np.mean((pixels_of("out/panels/content.png").astype(float) - photo) ** 2)
     assert content["psnr"] == pytest.approx(10 * np.log10(255**2 / error))
@@ -146,9 +104,7 @@ def test_not_a_bit_depends_on_the_number_of_blas_threads(convolution):
     made = []
     for threads in (1, 2):
         with threadpoolctl.threadpool_limits(threads, user_api="blas"):
-            picture, outcome = panels.make_panel(
-                settings, *read_pictures(settings, "photo.png", "painting.png"), None, digest
-            )
+            picture, outcome = panels.make_panel(Job.of(settings, "photo.png", "painting.png"), digest)
             made.append((picture.tobytes(), outcome["terms"]))
     assert made[0] == made[1]
 
@@ -162,35 +118,6 @@ def test_what_is_there_is_not_made_again(three, work):
     assert seen == [("both", False), ("content", False), ("style", False)]
 
 
-def test_an_interrupted_experiment_goes_on_where_it_stopped(three, work):
-    def interrupt(count):
-        if count == 2:
-            raise KeyboardInterrupt
-
-    work.before = interrupt
-    with pytest.raises(KeyboardInterrupt):
-        render(three, "out", InThisProcess())
-    assert [record["name"] for record in json.loads(Path("out/manifest.json").read_text())["panels"]] == [
-        "both",
-        "content",
-    ]
-    work.before = lambda count: None
-    render(three, "out", InThisProcess())
-    assert len(work) == 3
-    render(three, "in_one_go", InThisProcess())
-    assert files("out") == files("in_one_go")
-
-
-def test_a_user_who_interrupts_in_the_middle_of_a_panel_does_not_keep_half_of_it(three):
-    def interrupt(panel, step, pixels):
-        if panel.name == "content" and step.iteration == 1:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        render(three, "out", InThisProcess(), on_step=interrupt)
-    assert {path.name for path in Path("out/panels").iterdir()} == {"both.png", "both.json"}
-
-
 def test_other_settings_are_refused_before_any_work_unless_told_so(three, work):
     render(three, "out", InThisProcess())
     before = files("out")
@@ -199,7 +126,7 @@ def test_other_settings_are_refused_before_any_work_unless_told_so(three, work):
         render(three, "out", InThisProcess())
     assert len(work) == 3 and files("out") == before
     render(three, "out", InThisProcess(), overwrite=True)
-    assert len(work) == 4 and work[-1].iterations == 3
+    assert len(work) == 4 and work[-1].settings.iterations == 3
 
 
 def test_another_picture_under_the_same_name_is_refused(three):
@@ -241,8 +168,97 @@ def test_a_worker_that_breaks_is_reported_like_any_other_failure(three, work):
             raise RuntimeError("the worker died")
 
     work.before = die
-    with pytest.raises(MinistyleError, match="1 of 3 panels could not be made, the others are kept; both: the worker"):
+    with pytest.raises(
+        MinistyleError, match=r"1 of 3 panels could not be made.*both: RuntimeError\('the worker died'\)"
+    ):
         render(three, "out", InThisProcess())
+
+
+def test_a_failure_without_words_has_the_name_of_its_kind(three, work):
+    def die(count):
+        work.append(None)
+        raise MemoryError
+
+    work.before = die
+    with pytest.raises(MinistyleError, match=r"both: MemoryError\(\)"):
+        render(three, "out", InThisProcess())
+
+
+def failing_panels():
+    """Return panels that fail in several ways, each with a network in memory."""
+    infinite = replace(SETTINGS, style_weight=1e308)
+    missing = replace(SETTINGS, style_layers=("conv5_4",))  # not among the weights
+    return [
+        Panel("infinite", infinite, style=Path("painting.png")),
+        Panel("missing", missing, style=Path("painting.png")),
+        Panel("broken", SETTINGS, style=Path("painting.png")),
+        Panel("broken too", SETTINGS, Path("photo.png"), Path("painting.png")),
+    ]
+
+
+def break_down(panel, step, pixels):
+    """Fail with an error that comes from another one; this one and the function that it comes from form a cycle."""
+
+    def fail():
+        try:
+            raise ValueError("the cause")
+        except ValueError as error:
+            cause = error
+            raise cause from None
+
+    if panel.name.startswith("broken"):
+        try:
+            fail()
+        except ValueError as error:
+            raise RuntimeError(f"{panel.name} of {pixels.shape}") from error
+
+
+@pytest.fixture
+def networks(monkeypatch):
+    """Weak references to all networks that are loaded, while nothing in a cycle is freed.
+
+    It would be freed at some time, but by then a GPU's memory may be full.
+    """
+    networks = []
+
+    def load(*arguments, **options):
+        network = load_network(*arguments, **options)
+        networks.append(weakref.ref(network))
+        return network
+
+    monkeypatch.setattr(jobs, "load_network", load)
+    gc.collect()
+    gc.disable()
+    yield networks
+    gc.enable()
+
+
+@pytest.fixture(params=["in this process", "on GPUs", "in plain threads"])
+def executor(request):
+    """Each kind of executor that works in this process."""
+    if request.param == "in plain threads":
+        with threadpoolctl.threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(2) as executor:
+            yield executor
+        return
+    if request.param == "on GPUs":
+        request.getfixturevalue("two_gpus")
+    with open_executor() as executor:
+        assert isinstance(executor, OnGpus if request.param == "on GPUs" else InThisProcess)
+        yield executor
+
+
+def test_failed_panels_do_not_keep_their_networks_alive(executor, networks):
+    """An error refers to all that the functions had in memory through which it came, and so do its causes."""
+    with pytest.raises(MinistyleError, match="4 of 4 panels could not be made"):
+        render(failing_panels(), "out", executor, on_step=break_down)
+    assert len(networks) == 4
+    assert [network() for network in networks] == [None] * 4
+
+
+def test_finished_panels_do_not_keep_their_networks_alive(executor, networks, three):
+    render(three, "out", executor)
+    assert len(networks) == 3
+    assert [network() for network in networks] == [None] * 3
 
 
 def test_a_folder_of_something_else_is_left_alone(three, folder, work):
@@ -265,9 +281,9 @@ def test_pictures_and_names_are_checked_before_any_work(three, work):
     assert not work
 
 
-def test_a_worker_with_other_weights_refuses(three):
+def test_a_worker_with_other_weights_refuses():
     with pytest.raises(MinistyleError, match="is not the one that was asked for"):
-        panels.make_panel(SETTINGS, *read_pictures(SETTINGS, "photo.png"), None, "0" * 64)
+        panels.make_panel(Job.of(SETTINGS, "photo.png"), "0" * 64)
 
 
 @pytest.mark.parametrize("name", ["both", "content", "style"])
@@ -281,7 +297,7 @@ def test_a_panel_can_be_made_again_bit_for_bit(three, name):
 
 
 def test_a_panel_that_began_with_a_picture_too(random):
-    Image.fromarray(random.integers(0, 256, (24, 32, 3), dtype=np.uint8)).save("start.png")
+    write_pictures(random, "start.png")
     panel = Panel("begun", replace(SETTINGS, init="start.png"), Path("photo.png"), Path("painting.png"))
     (record,) = render([panel], "out", InThisProcess())
     assert set(record["inputs"]) == {"content", "style", "init"}
@@ -298,26 +314,7 @@ def test_a_panel_is_not_made_again_from_other_pictures_or_weights(three):
     with pytest.raises(MinistyleError, match="is not the content picture that both was made from"):
         remake("out/manifest.json", "both")
     text = Path("out/panels/style.json").read_text()
-    sha256 = json.loads(text)["weights_sha256"]
-    Path("out/panels/style.json").write_text(text.replace(sha256, "0" * 64))
+    digest = json.loads(text)["weights_sha256"]
+    Path("out/panels/style.json").write_text(text.replace(digest, "0" * 64))
     with pytest.raises(MinistyleError, match="is not the one that was asked for"):
-        remake("out/panels/style.json")
-
-
-def test_what_is_no_record_is_refused(three):
-    render(three, "out", InThisProcess())
-    with pytest.raises(MinistyleError, match=r"name one of the panels.*both, content, style"):
-        remake("out/manifest.json")
-    with pytest.raises(MinistyleError, match="'none'"):
-        remake("out/manifest.json", "none")
-    with pytest.raises(MinistyleError, match="there is no manifest"):
-        remake("missing.json")
-    Path("list.json").write_text("[1]")
-    for path in ("photo.png", "list.json"):
-        with pytest.raises(MinistyleError, match=path):
-            remake(path)
-    record = json.loads(Path("out/panels/style.json").read_text())
-    del record["settings"]["init"]
-    Path("out/panels/style.json").write_text(json.dumps(record))
-    with pytest.raises(MinistyleError, match="damaged"):
         remake("out/panels/style.json")

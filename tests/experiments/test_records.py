@@ -1,0 +1,317 @@
+"""What a record says, and that a damaged one is refused in one sentence."""
+
+import csv
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import pixels_of, sentence
+from small_experiment import SETTINGS, files, three_panels, write_pictures
+
+import ministyle
+from ministyle.command import main
+from ministyle.errors import MinistyleError
+from ministyle.experiments import panels, stimuli
+from ministyle.experiments.executors import InThisProcess
+from ministyle.experiments.panels import remake, render
+from ministyle.experiments.records import Panel
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch, random):
+    """A folder to work in, with a photograph and a painting."""
+    monkeypatch.chdir(tmp_path)
+    write_pictures(random, "photo.png", "painting.png")
+    return tmp_path
+
+
+@pytest.fixture
+def three():
+    return three_panels()
+
+
+def source_sha256(folder):
+    """Return the hash of all Python files in a folder and its subfolders, each after its name."""
+    names = {os.path.relpath(os.path.join(at, name), folder) for at, _, here in os.walk(folder) for name in here}
+    sources = sorted(name.replace(os.sep, "/") for name in names if name.endswith(".py"))
+    assert {"network.py", "experiments/panels.py", "pictures/reading.py"} < set(sources)
+    return hashlib.sha256(b"".join(name.encode() + Path(folder, name).read_bytes() for name in sources)).hexdigest()
+
+
+def change(path, function):
+    """Let a function change what a JSON file holds."""
+    content = json.loads(Path(path).read_text())
+    function(content)
+    Path(path).write_text(json.dumps(content))
+
+
+def no_work(monkeypatch):
+    """Let the test fail if a panel is made from now on."""
+
+    def make_panel(*_, **__):
+        raise AssertionError("a panel is made")
+
+    monkeypatch.setattr(panels, "make_panel", make_panel)
+
+
+# What a record says -------------------------------------------------------------------------------------
+
+
+def test_each_panel_is_a_picture_with_its_record_and_a_line_in_both_manifests(three):
+    records = render(three, "out", InThisProcess())
+    names = ["both", "content", "style"]
+    assert set(files("out")) == {
+        *(f"panels/{name}.{ending}" for name in names for ending in ("png", "json")),
+        "manifest.json",
+        "manifest.csv",
+    }
+    manifest = json.loads(Path("out/manifest.json").read_text())["panels"]
+    assert manifest == records == [json.loads(Path(f"out/panels/{name}.json").read_text()) for name in names]
+    with open("out/manifest.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == names
+    assert [row["factors.kind"] for row in rows] == ["transfer", "reconstruction", "texture"]
+    assert [float(row["losses.style"] or "nan") for row in rows] == pytest.approx(
+        [records[0]["losses"]["style"], float("nan"), records[2]["losses"]["style"]], nan_ok=True
+    )
+    assert [pixels_of(f"out/panels/{name}.png").shape for name in names] == [(24, 32, 3), (24, 32, 3), (16, 48, 3)]
+
+
+def test_a_record_names_settings_inputs_hashes_and_software(three):
+    record, content, style = render(three, "out", InThisProcess())
+    assert record["settings"]["iterations"] == 2 and record["settings"]["style_layers"] == ["conv1_1", "conv2_1"]
+    assert record["inputs"]["content"]["file"] == "../photo.png"
+    assert set(content["inputs"]) == {"content"} and set(style["inputs"]) == {"style"}
+    assert record["software"]["numpy"] == np.__version__ and record["software"]["device"] == "cpu"
+    assert {len(record[name]) for name in ("weights_sha256", "picture_sha256")} == {64}
+    assert record["software"]["source_sha256"] == source_sha256(Path(ministyle.__file__).parent)
+    assert record["picture_sha256"] == hashlib.sha256(pixels_of("out/panels/both.png").tobytes()).hexdigest()
+    assert record["inputs"]["style"]["sha256"] == hashlib.sha256(Path("painting.png").read_bytes()).hexdigest()
+
+
+def test_numpy_scalars_as_settings_and_factors_stand_in_a_record_as_plain_numbers(monkeypatch):
+    settings = replace(SETTINGS, iterations=np.int64(1), style_weight=np.float32(0.5), bounds=np.bool_(True))
+    factors = {
+        "seed": np.int64(7),
+        "ratio": np.float32(0.25),
+        "kept": np.bool_(True),
+        "name": np.str_("grey"),
+        np.int32(3): 1,
+    }
+    panel = Panel("numbers", settings, style="painting.png", size=(np.int64(16), np.int32(32)), factors=factors)
+    (record,) = render([panel], "out", InThisProcess())
+    assert record["factors"] == {"seed": 7, "ratio": 0.25, "kept": True, "name": "grey", "3": 1}
+    assert record["size"] == [16, 32]
+    assert {name: record["settings"][name] for name in ("iterations", "style_weight", "bounds")} == {
+        "iterations": 1,
+        "style_weight": 0.5,
+        "bounds": True,
+    }
+    no_work(monkeypatch)
+    plain = replace(SETTINGS, iterations=1, style_weight=0.5)
+    assert render([Panel("numbers", plain, style="painting.png", size=(16, 32))], "out", InThisProcess()) == [record]
+
+
+def test_a_design_may_have_numpy_scalars_as_values():
+    panels = stimuli.design(
+        ["photo.png"],
+        ["painting.png"],
+        settings=replace(SETTINGS, iterations=1),
+        ratios=np.array([0.5]),
+        seeds=np.arange(2),
+    )
+    records = render(panels, "out", InThisProcess())
+    assert [record["factors"]["seed"] for record in records] == [0, 1]
+    assert [record["settings"]["content_weight"] for record in records] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("panel", "words"),
+    [
+        (Panel("x", SETTINGS, style="painting.png", factors={"noise": np.zeros(2)}), "not ndarray"),
+        (
+            Panel("x", replace(SETTINGS, init=np.zeros((8, 8, 3))), style="painting.png"),
+            "init picture of a panel must be a file",
+        ),
+        (Panel("x", SETTINGS, content=np.zeros((8, 8, 3))), "content picture of a panel must be a file"),
+    ],
+)
+def test_what_cannot_stand_in_a_record_is_refused_before_any_work(panel, words, monkeypatch):
+    no_work(monkeypatch)
+    assert words in sentence(render, [panel], "out", InThisProcess())
+
+
+# Records of earlier versions ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "default", "other"),
+    [
+        ("tf32", False, True),
+        ("colours", "painting", "photo-luminance"),
+        ("gtol", 0.0, 0.5),
+        ("content_layers", ["conv4_2"], ["conv3_1"]),
+    ],
+)
+def test_a_setting_that_is_newer_than_a_record_counts_as_its_default(three, monkeypatch, setting, default, other):
+    records = render(three, "out", InThisProcess())
+    for name in ("both", "style"):
+        change(f"out/panels/{name}.json", removed(f"settings.{setting}"))
+    before = files("out/panels")
+    no_work(monkeypatch)
+    again = render(three, "out", InThisProcess())
+    assert [record["picture_sha256"] for record in again] == [record["picture_sha256"] for record in records]
+    assert files("out/panels") == before
+    three[0] = replace(three[0], settings=replace(three[0].settings, **{setting: other}))
+    words = sentence(render, three, "out", InThisProcess())
+    assert f"{setting} (={default}) is now {other}" in words and "both.png" in words
+    assert files("out/panels") == before
+
+
+def test_a_panel_is_made_again_from_a_record_that_is_older_than_a_setting(three):
+    render(three, "out", InThisProcess())
+    change("out/panels/both.json", lambda record: record["settings"].pop("tf32"))
+    _, record, original = remake("out/panels/both.json")
+    assert record["picture_sha256"] == original["picture_sha256"]
+    assert record["settings"]["tf32"] is False and "tf32" not in original["settings"]
+
+
+# Damaged records ----------------------------------------------------------------------------------------
+
+
+def replaced(part, value):
+    """Return a function that replaces a part of a record, named as "settings.seed" is."""
+
+    def damage(record):
+        *way, last = part.split(".")
+        for name in way:
+            record = record[name]
+        record[last] = value
+
+    return damage
+
+
+def removed(part):
+    def damage(record):
+        *way, last = part.split(".")
+        for name in way:
+            record = record[name]
+        del record[last]
+
+    return damage
+
+
+def damages():
+    """Yield (id, damage), for every part of a record: it is missing, and it is of another type."""
+    parts = ("name", "file", "inputs", "settings", "losses", "software", "weights_sha256", "picture_sha256", "factors")
+    for part in (*parts, "inputs.style.file", "inputs.style.sha256", "losses.style", "software.device"):
+        yield f"no {part}", removed(part)
+        for value in (None, [1], {"a": {}}, True):
+            if not (part in ("factors", "settings") and isinstance(value, dict)):
+                yield f"{part} {value}", replaced(part, value)
+    for size in (5, [5], [5, "6"], [16, -48], [0, 48], "16", {"height": 16}):
+        yield f"size {size}", replaced("size", size)
+    for psnr in ("loud", [1], 30.0):
+        yield f"psnr {psnr}", replaced("psnr", psnr)
+    for inputs in ({"frame": {"file": "a.png", "sha256": "0"}}, {"style": "painting.png"}):
+        yield f"inputs {inputs}", replaced("inputs", inputs)
+
+
+DAMAGES = dict(damages())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder in which one panel has been made: {name: bytes} of all its files, the pictures included."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_pictures(np.random.default_rng(0), "photo.png", "painting.png")
+        render([three_panels()[2]], "out", InThisProcess())
+    return files(folder)
+
+
+@pytest.fixture
+def experiment(finished, folder):
+    """Put the finished experiment into the test's folder."""
+    for name, content in finished.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_record_is_refused_in_one_sentence(experiment, damage, monkeypatch, capsys):
+    change("out/panels/style.json", damage)
+    change("out/manifest.json", lambda manifest: damage(manifest["panels"][0]))
+    no_work(monkeypatch)
+    assert "style.json" in sentence(render, [three_panels()[2]], "out", InThisProcess())
+    for path in ("out/panels/style.json", "out/manifest.json"):
+        words = sentence(remake, path)
+        assert path in words and "damaged" in words
+        assert main(["remake", path, "-o", "again.png"]) == 2
+        assert capsys.readouterr().err == f"ministyle: {words}\n"
+
+
+@pytest.mark.parametrize("setting", ["init", "iterations", "style_layers", "device"])
+@pytest.mark.parametrize("value", [{"a": 1}, [[1]], "nonsense", -1, None])
+def test_a_damaged_setting_is_refused_in_one_sentence(experiment, setting, value, monkeypatch):
+    change("out/panels/style.json", replaced(f"settings.{setting}", value))
+    no_work(monkeypatch)
+    words = sentence(render, [three_panels()[2]], "out", InThisProcess())
+    assert f"{setting} (={value}) is now" in words
+    assert setting in sentence(remake, "out/panels/style.json") or value == "nonsense"
+
+
+@pytest.mark.parametrize("panels", [None, {}, [], "style", 3, [1], [None], [[]]])
+def test_a_manifest_without_a_list_of_panels_is_refused(experiment, panels, capsys):
+    change("out/manifest.json", lambda manifest: manifest.update(panels=panels))
+    assert "'out/manifest.json' is damaged" in sentence(remake, "out/manifest.json")
+    assert main(["remake", "out/manifest.json", "-o", "again.png"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_command_that_goes_on_with_an_experiment_refuses_a_damaged_record(random, capsys):
+    command = ["figure", "2", "photo.png", "painting.png", "--image-size", "32", "--iterations", "1", "--device", "cpu"]
+    assert main([*command, "--quiet"]) == 0
+    capsys.readouterr()
+    for damage in (
+        removed("inputs"),
+        removed("settings"),
+        replaced("losses.content", "small"),
+        removed("losses.style"),
+    ):
+        intact = Path("figure2/panels/painting.json").read_bytes()
+        change("figure2/panels/painting.json", damage)
+        assert main([*command, "--quiet"]) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("ministyle: 'figure2/panels/painting.json' is damaged") and err.count("\n") == 1
+        Path("figure2/panels/painting.json").write_bytes(intact)
+    assert main([*command, "--quiet"]) == 0
+
+
+def test_a_record_under_another_panels_name_is_refused(three):
+    render(three, "out", InThisProcess())
+    Path("out/panels/both.json").write_bytes(Path("out/panels/style.json").read_bytes())
+    assert "both.json' is the record of another panel, 'style'" in sentence(render, three, "out", InThisProcess())
+
+
+def test_what_is_no_record_is_refused(three):
+    render(three, "out", InThisProcess())
+    with pytest.raises(MinistyleError, match=r"name one of the panels in 'out/manifest.json': both, content, style"):
+        remake("out/manifest.json")
+    with pytest.raises(MinistyleError, match="not 'none'"):
+        remake("out/manifest.json", "none")
+    with pytest.raises(MinistyleError, match="there is no manifest"):
+        remake("missing.json")
+    Path("list.json").write_text("[1]")
+    Path("other.json").write_text('{"format": "other", "panels": []}')
+    for path in ("photo.png", "list.json", "other.json", "out"):
+        with pytest.raises(MinistyleError, match=path):
+            remake(path)
+    change("out/panels/style.json", removed("settings.init"))
+    with pytest.raises(MinistyleError, match="damaged"):
+        remake("out/panels/style.json")

@@ -6,6 +6,7 @@ each uses only those above it.
 
 | file | what it is about |
 |---|---|
+| `version` | the version |
 | `errors` | the one exception |
 | `files` | files that come with the project, and how a new one is written whole or not at all |
 | `arrays` | NumPy or CuPy |
@@ -40,9 +41,7 @@ In short:
 (288, 384, 3)
 """
 
-__version__ = "0.1.0"
-
-from . import fast  # noqa: F401  it registers its backend
+from . import fast, version  # noqa: F401  `fast` registers its backend
 from .checks.gradients import check_gradients
 from .errors import MinistyleError
 from .experiments.features import Distance, compare, style_features
@@ -52,6 +51,8 @@ from .network import Network
 from .objective import Evaluation, Objective
 from .settings import PRESETS, Settings
 from .weights.load import load_network
+
+__version__ = version.VERSION
 
 __all__ = [
     "PRESETS",

@@ -135,6 +135,12 @@ def make_network(
         raise MinistyleError(
             f"weight file '{weights.path}' must hold {architecture.name}'s layers from conv1_1 on without a gap"
         )
+    for name, (_, bias) in weights.layers.items():
+        filters = architecture.layers[name].channels
+        if len(bias) != filters:
+            raise MinistyleError(
+                f"weight file '{weights.path}': {name} has {len(bias)} filters and must have {filters}"
+            )
     backend = PlainBackend() if backend is None else backend
     parameters = normalise(weights, dtype) if normalised else weights.layers
     on_device = {

@@ -70,8 +70,8 @@ class Objective:
     Raises
     ------
     MinistyleError
-        There is nothing to minimise, a layer or convention is unknown, a layer is named twice, or a list of weights has
-        the wrong length.
+        There is nothing to minimise, a layer or convention is unknown, a layer or a term is named twice, or a list of
+        weights has the wrong length.
     """
 
     def __init__(
@@ -109,6 +109,10 @@ class Objective:
         self.layers = {term.layer for term in self.terms if term.layer is not None}
         if not self.layers:
             raise MinistyleError("an objective needs a content picture, a style picture or both")
+        names = [term.name for term in self.terms]
+        for name in names:
+            if names.count(name) > 1:
+                raise MinistyleError(f"two terms of the loss are named '{name}'; give each a name of its own")
 
     def __call__(self, pixels):  # (H, W, 3) -> Evaluation
         """Evaluate a picture. Nothing is moved between host and device.

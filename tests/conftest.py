@@ -10,8 +10,8 @@ from PIL import Image
 from ministyle import arrays
 from ministyle.errors import MinistyleError
 from ministyle.files import shipped_path
-from ministyle.weights.load import load_network
 from ministyle.weights.file import load_weights
+from ministyle.weights.load import load_network
 
 
 def _gpu_present():

@@ -1,5 +1,7 @@
 """The real network against PyTorch's values; `make_reference_values.py` made them and says how."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +12,11 @@ from tolerances import EXACT, REFERENCE, WINOGRAD_NETWORK
 
 from ministyle.arrays import to_device, to_host
 from ministyle.errors import MinistyleError
-from ministyle.network import LAYERS, layer_name, load_network, normalise, preprocess_forward
+from ministyle.files import shipped_path
+from ministyle.network import PlainBackend, make_network, normalise, preprocess_forward
 from ministyle.objective import Objective
+from ministyle.pictures.reading import read_picture
+from ministyle.weights.load import load_network
 
 KINDS = [(kind, pooling) for kind in ("raw", "normalised") for pooling in ("average", "max")]
 TAPS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv4_2", "conv5_1")
@@ -52,14 +57,14 @@ def assert_loss_and_gradient(network, reference, kind, pooling, convention, tole
         style_weight=style_weight,
         tv_weight=tv_weight,
     )
-    loss, gradient = objective(network.to_device(reference["pixels"]))
+    evaluation = objective(network.to_device(reference["pixels"]))
     terms = reference[f"{kind}, {pooling}, {convention}, terms"]
-    assert len(objective.terms) == len(terms)
-    for (name, value), expected in zip(objective.terms.items(), terms, strict=True):
+    assert len(evaluation.terms) == len(terms)
+    for (name, value), expected in zip(evaluation.terms.items(), terms, strict=True):
         assert abs(value / expected - 1) < tolerance, name
-    assert abs(loss / terms.sum() - 1) < tolerance
-    assert gradient.dtype == network.dtype
-    assert relative_error(gradient, reference[f"{kind}, {pooling}, {convention}, gradient"]) < tolerance
+    assert abs(evaluation.loss / terms.sum() - 1) < tolerance
+    assert evaluation.gradient.dtype == network.dtype
+    assert relative_error(evaluation.gradient, reference[f"{kind}, {pooling}, {convention}, gradient"]) < tolerance
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -94,9 +99,6 @@ def test_normalised_network_is_the_raw_one_but_for_a_factor_per_filter(weights, 
 
 
 def test_photographs_have_mean_activations_near_one_in_the_normalised_network(weights):
-    from ministyle.files import shipped_path
-    from ministyle.image import read_picture
-
     network = load_network(weights, normalised=True, device="cpu")
     features = network.features(read_picture(shipped_path("docs/examples/chelsea.png"), 160), TAPS)
     for name in TAPS:
@@ -122,8 +124,8 @@ def test_gradient_reaches_the_pixels_in_rgb(weights):
     network = load_network(other, dtype="float64", device="cpu")
     _, tape = network.forward(np.zeros((16, 16, 3)), ["conv1_1"])
     blue_green_red = np.ones((16, 16, 3))
-    _, _, backward, cache = tape[0]
-    np.testing.assert_allclose(backward(blue_green_red, cache)[0, 0], [0.01, 0.1, 1.0])
+    preprocessing, cache = tape[0]
+    np.testing.assert_allclose(preprocessing.backward(blue_green_red, cache)[0, 0], [0.01, 0.1, 1.0])
 
 
 def test_backward_adds_the_gradients_of_all_tapped_layers(network64, random):
@@ -140,9 +142,67 @@ def test_backward_adds_the_gradients_of_all_tapped_layers(network64, random):
     assert relative_error(both, sum(single)) < EXACT["float64"] * 10
 
 
+@pytest.fixture(params=["direct", "winograd"])
+def network_with_weights(request, weights):
+    return load_network(weights, dtype="float64", device="cpu", convolution=request.param)
+
+
+def test_a_sweep_back_leaves_tape_and_gradients_as_they_were(network_with_weights, random):
+    network, taps = network_with_weights, ["conv1_2", "conv3_1"]
+    features, tape = network.forward(random.uniform(0, 255, (17, 20, 3)), taps)
+    gradients = {name: random.normal(size=F.shape) for name, F in features.items()}
+    kept_tape, kept = list(tape), {name: gradient.copy() for name, gradient in gradients.items()}
+    first, second = network.backward(tape, gradients), network.backward(tape, gradients)
+    np.testing.assert_array_equal(first, second)
+    assert [operation for operation, _ in tape] == [operation for operation, _ in kept_tape]
+    assert all(cache is before for (_, cache), (_, before) in zip(tape, kept_tape, strict=True))
+    assert list(gradients) == taps
+    for name, gradient in gradients.items():
+        np.testing.assert_array_equal(gradient, kept[name])
+
+
+def test_a_sweep_back_that_releases_memory_comes_to_the_same_and_uses_up_what_it_was_given(
+    network_with_weights, random
+):
+    network, taps = network_with_weights, ["conv1_2", "conv3_1"]
+    features, tape = network.forward(random.uniform(0, 255, (17, 20, 3)), taps)
+    gradients = {name: random.normal(size=F.shape) for name, F in features.items()}
+    expected = network.backward(tape, gradients)
+    np.testing.assert_array_equal(network.backward(tape, gradients, release=True), expected)
+    assert tape == [] and gradients == {}
+
+
+def test_caches_are_gone_where_a_sweep_that_releases_memory_has_passed(network64, random):
+    """The caches of the layers above must not wait for the end of the sweep."""
+    features, tape = network64.forward(random.uniform(0, 255, (16, 16, 3)), ["conv2_1"])
+    left = []
+
+    def noted(operation):
+        def backward(dy, cache):
+            left.append(len(tape))
+            return operation.backward(dy, cache)
+
+        return replace(operation, backward=backward)
+
+    tape[:] = [(noted(operation), cache) for operation, cache in tape]
+    network64.backward(tape, {"conv2_1": np.ones_like(features["conv2_1"])}, release=True)
+    assert len(left) > 3
+    assert left == [*range(len(left))][::-1]
+
+
+def test_preprocessing_is_the_first_operation_on_the_tape(network_with_weights, weights, random):
+    pixels = random.uniform(0, 255, (16, 16, 3))
+    _, tape = network_with_weights.forward(pixels, ["conv1_1"])
+    kinds = [operation.kind for operation, _ in tape]
+    assert kinds[0] == "preprocess" and kinds.count("preprocess") == 1
+    assert [operation for operation, _ in tape] == list(network_with_weights.operations[: len(tape)])
+    y, _ = network_with_weights.operations[0].forward(pixels)
+    np.testing.assert_allclose(y, pixels[:, :, ::-1] - [103.939, 116.779, 123.68], rtol=1e-14)
+
+
 def test_forward_stops_at_the_deepest_tap(network64, random):
     _, tape = network64.forward(random.uniform(0, 255, (16, 16, 3)), ["conv2_1", "conv1_1"])
-    assert [name for _, name, _, _ in tape if name] == ["conv1_1", "conv1_2", "pool1", "conv2_1"]
+    assert [operation.layer for operation, _ in tape if operation.layer] == ["conv1_1", "conv1_2", "pool1", "conv2_1"]
 
 
 def test_activations_are_never_negative(network64, random):
@@ -150,10 +210,13 @@ def test_activations_are_never_negative(network64, random):
     assert all((array >= 0).all() for array in features.values())
 
 
-def test_relu_names_are_synonyms(network64, random):
+def test_relu_names_are_synonyms_forward_and_backward(network64, random):
     pixels = random.uniform(0, 255, (16, 16, 3))
     assert list(network64.features(pixels, ["relu2_1"])) == ["conv2_1"]
-    assert layer_name("relu5_4") == "conv5_4"
+    features, tape = network64.forward(pixels, ["relu2_1"])
+    assert list(features) == ["conv2_1"]
+    dy = np.ones_like(features["conv2_1"])
+    np.testing.assert_array_equal(network64.backward(tape, {"relu2_1": dy}), network64.backward(tape, {"conv2_1": dy}))
 
 
 def test_a_weight_file_with_a_gap_is_refused(weights):
@@ -179,16 +242,41 @@ def test_too_small_a_picture_is_refused_and_the_smallest_is_not(network64):
     assert network64.features(np.zeros((16, 16, 3)), ["conv5_1"])["conv5_1"].shape == (1, 1, 512)
 
 
-@pytest.mark.parametrize("setting", [{"pooling": "median"}, {"dtype": "float16"}, {"device": "tpu"}])
+def test_without_a_backend_the_network_is_the_plain_one(weights, random):
+    network = make_network(weights, dtype="float64")
+    assert type(network.backend) is PlainBackend
+    pixels = random.uniform(0, 255, (16, 16, 3))
+    plain = load_network(weights, dtype="float64", device="cpu", convolution="direct").features(pixels, ["conv3_1"])
+    np.testing.assert_array_equal(network.features(pixels, ["conv3_1"])["conv3_1"], plain["conv3_1"])
+
+
+def test_the_network_runs_where_there_is_no_fast_code():
+    """The package's own `__init__` is left out, as it imports every room."""
+    script = """
+import importlib.util, sys, types
+folder = importlib.util.find_spec("ministyle").submodule_search_locations
+package = sys.modules["ministyle"] = types.ModuleType("ministyle")
+package.__path__ = folder
+sys.modules["ministyle.fast"] = None  # importing it fails
+import numpy as np
+from ministyle.network import BACKENDS, make_network
+from ministyle.objective import Objective
+from ministyle.weights.file import load_weights
+
+pixels = np.full((16, 16, 3), 100.0)
+network = make_network(load_weights(), dtype="float64")
+evaluation = Objective(network, style=pixels, style_layers=["conv1_1"])(pixels + 1)
+print(list(BACKENDS), evaluation.loss > 0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "['direct'] True\n", done.stderr
+
+
+@pytest.mark.parametrize("setting", [{"pooling": "median"}, {"dtype": "float16"}, {"border": "mirror"}])
 def test_unknown_settings_are_refused(weights, setting):
     (value,) = setting.values()
     with pytest.raises(MinistyleError, match=value):
-        load_network(weights, **setting)
-
-
-def test_the_network_has_vgg19s_sixteen_convolutions():
-    per_block = [sum(name.startswith(f"conv{block}_") for name in LAYERS) for block in range(1, 6)]
-    assert per_block == [2, 2, 4, 4, 4]
+        make_network(weights, **setting)
 
 
 @pytest.mark.parametrize("convolution", ["winograd", "direct"])

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import threadpoolctl
-from conftest import relative_error
+from conftest import relative_error, sentence
 
 from ministyle import losses
 from ministyle.arrays import array_module, to_device
 from ministyle.errors import MinistyleError
+from ministyle.objective import Objective
+from ministyle.terms import STYLE_LAYERS, StyleTerm, TotalVariationTerm
 from ministyle.weights.load import load_network
-from ministyle.objective import STYLE_LAYERS, Objective
 
 
 @pytest.fixture
@@ -19,15 +20,46 @@ def pictures(random):
 
 def test_the_loss_is_the_sum_of_all_its_terms(network64, pictures):
     pixels, content, style = pictures
-    objective = Objective(network64, content=content, style=style, tv_weight=2.0)
-    loss, _ = objective(pixels)
-    assert list(objective.terms) == [
+    evaluation = Objective(network64, content=content, style=style, tv_weight=2.0)(pixels)
+    assert list(evaluation.terms) == [
         "content conv4_2",
         *(f"style {name}" for name in STYLE_LAYERS),
         "total variation",
     ]
-    assert all(value > 0 for value in objective.terms.values())
-    assert loss == pytest.approx(sum(objective.terms.values()), rel=1e-15)
+    assert all(value > 0 for value in evaluation.terms.values())
+    assert evaluation.loss == pytest.approx(sum(evaluation.terms.values()), rel=1e-15)
+
+
+def test_an_evaluation_unpacks_as_loss_and_gradient(network64, pictures):
+    pixels, content, _ = pictures
+    evaluation = Objective(network64, content=content)(pixels)
+    loss, gradient = evaluation
+    assert loss is evaluation.loss and gradient is evaluation.gradient
+    assert gradient.shape == pixels.shape
+
+
+def test_an_objective_remembers_nothing_of_an_evaluation(network64, pictures):
+    """What one evaluation returned stays as it is, and the next one is what it would have been."""
+    pixels, content, style = pictures
+    objective = Objective(network64, content=content, style=style, tv_weight=2.0)
+    before = dict(vars(objective))
+    first = objective(pixels)
+    kept = first.loss, first.gradient.copy(), dict(first.terms)
+    objective(content)
+    assert (first.loss, first.terms) == (kept[0], kept[2])
+    np.testing.assert_array_equal(first.gradient, kept[1])
+    assert vars(objective).keys() == before.keys()
+    assert all(value is before[name] for name, value in vars(objective).items())
+    again = objective(pixels)
+    assert (again.loss, again.terms) == (first.loss, first.terms)
+    np.testing.assert_array_equal(again.gradient, first.gradient)
+
+
+def test_an_evaluation_leaves_the_picture_alone(network64, pictures):
+    pixels, content, style = pictures
+    copy = pixels.copy()
+    Objective(network64, content=content, style=style, tv_weight=2.0)(pixels)
+    np.testing.assert_array_equal(pixels, copy)
 
 
 def test_weights_multiply_their_terms_and_gradients(network64, pictures):
@@ -65,32 +97,6 @@ def test_at_the_style_picture_the_style_loss_vanishes(network64, pictures):
     assert there < 1e-20 * away
 
 
-def test_style_layer_weights(network64, pictures):
-    pixels, _, style = pictures
-    layers = ["conv1_1", "conv2_1"]  # 64 and 128 filters
-
-    def terms(weights):
-        objective = Objective(network64, style=style, style_layers=layers, style_layer_weights=weights, style_weight=2)
-        objective(pixels)
-        return np.array(list(objective.terms.values()))
-
-    plain = terms([1.0, 1.0])
-    np.testing.assert_allclose(terms("equal"), plain / 2)
-    np.testing.assert_allclose(terms("inverse-square"), plain / [64**2, 128**2])
-    np.testing.assert_allclose(terms([0.25, 3.0]), plain * [0.25, 3.0])
-
-
-def test_several_content_layers_share_the_weight(network64, pictures):
-    pixels, content, _ = pictures
-    objective = Objective(network64, content=content, content_layers=["conv1_1", "conv2_2"], content_weight=6)
-    objective(pixels)
-    shares = dict(objective.terms)
-    for name in ("conv1_1", "conv2_2"):
-        alone = Objective(network64, content=content, content_layers=[name], content_weight=3)
-        alone(pixels)
-        assert shares[f"content {name}"] == pytest.approx(alone.terms[f"content {name}"], rel=1e-12)
-
-
 def test_a_layer_can_serve_content_and_style_at_once(network64, pictures):
     pixels, content, style = pictures
     settings = {"content_layers": ["conv2_1"], "style_layers": ["conv2_1"]}
@@ -101,26 +107,14 @@ def test_a_layer_can_serve_content_and_style_at_once(network64, pictures):
     assert relative_error(gradient, dc + ds) < 1e-12
 
 
-def test_literal_and_mean_conventions_differ_by_their_factors(network64, pictures):
-    pixels, content, style = pictures
-    terms = {}
-    for convention in losses.CONVENTIONS:
-        objective = Objective(network64, content=content, style=style, convention=convention)
-        objective(pixels)
-        terms[convention] = objective.terms
-    elements = 2 * 2 * 512  # of conv4_2, for a picture of 16 x 19
-    for name, literal in terms["literal"].items():
-        factor = 2 / elements if name.startswith("content") else 4
-        assert terms["mean"][name] == pytest.approx(factor * literal, rel=1e-12)
-
-
 def test_everything_stays_on_the_device(xp, device, weights, pictures):
     pixels, content, style = pictures
     network = load_network(weights, device=device)
     objective = Objective(network, content=content, style=style, tv_weight=1.0)
-    loss, gradient = objective(to_device(pixels, device, "float32"))
+    evaluation = objective(to_device(pixels, device, "float32"))
+    loss, gradient = evaluation
     assert array_module(loss) is array_module(gradient) is xp
-    assert all(array_module(term) is xp for term in objective.terms.values())
+    assert all(array_module(term) is xp for term in evaluation.terms.values())
     assert loss.dtype == np.float64 and loss.shape == ()
     assert gradient.dtype == np.float32
     assert gradient.shape == pixels.shape
@@ -176,22 +170,17 @@ def test_impossible_objectives_are_refused(network64, pictures, settings, senten
         Objective(network64, **settings)
 
 
+def test_terms_of_the_pixels_alone_are_no_objective(network64):
+    assert "content picture, a style picture or both" in sentence(Objective, network64, [TotalVariationTerm(1.0)])
+
+
+def test_two_terms_of_one_name_are_refused(network64):
+    """Only one of them would be in the loss, and both in the gradient."""
+    terms = [StyleTerm("conv1_1", weight, np.eye(64)) for weight in (1.0, 2.0)]
+    assert "'style conv1_1'" in sentence(Objective, network64, terms)
+
+
 def test_a_picture_of_another_size_than_the_content_is_refused(network64, random):
     objective = Objective(network64, content=random.uniform(0, 255, (32, 32, 3)))
     with pytest.raises(MinistyleError, match="differ in size"):
         objective(random.uniform(0, 255, (32, 48, 3)))
-
-
-def test_a_margin_is_seen_but_not_counted(weights, random):
-    """A tile amid copies of itself, as far as the network sees, has the style it has on a torus."""
-    tile = random.uniform(0, 255, (32, 48, 3))
-    surrounded = np.pad(tile, ((128, 128), (128, 128), (0, 0)), "wrap")
-    layers = ["conv1_1", "conv3_2", "conv5_1"]
-    plain = Objective(
-        load_network(weights, dtype="float64", device="cpu"), style=surrounded, style_margin=128, style_layers=layers
-    )
-    torus = Objective(
-        load_network(weights, dtype="float64", device="cpu", border="periodic"), style=tile, style_layers=layers
-    )
-    for layer in layers:
-        assert relative_error(plain.style_targets[layer], torus.style_targets[layer]) < 1e-12

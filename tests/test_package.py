@@ -66,6 +66,10 @@ def listed(module):
     return re.findall(r"^\| `(\w+)` \|", ast.get_docstring(MODULES[module]), re.MULTILINE)
 
 
+_, _rooms = ast.get_docstring(MODULES["__init__"]).split("| room |")
+ROOMS = set(re.findall(r"^\| `(\w+)` \|", _rooms, re.MULTILINE))
+
+
 def imported(tree):
     """Return the full names of all that a module of the package imports, at its top or inside a function."""
     names = set()
@@ -79,30 +83,61 @@ def imported(tree):
 
 
 def imported_modules(tree):
-    """Return the package's own modules among them; its version is no module and may be had everywhere."""
-    taken = imported(tree) - {"ministyle.__version__"}
-    names = [name.split(".")[1:3] for name in taken if name.startswith("ministyle.")]
-    return {next((own for own in (".".join(name), name[0]) if own in MODULES), "__init__") for name in names}
+    """Return the package's own modules among them."""
+    names = [name.split(".")[1:3] for name in imported(tree) if name.startswith("ministyle.")]
+    return {next((own for own in candidates(*name) if own in MODULES), "__init__") for name in names}
+
+
+def candidates(module, inner=""):
+    """Return what `ministyle.module.inner` may be: a module in a folder, a module or a folder with a definition."""
+    return f"{module}.{inner}", module, f"{module}.__init__"
 
 
 @pytest.mark.parametrize(
     "source",
     [
-        "from .cli import main",
-        "from . import cli",
-        "import ministyle.cli",
-        "import ministyle.cli as command",
-        "from ministyle import cli",
-        "from ministyle.cli import main",
-        "def f():\n    from .cli import main",
+        "from .arrays import to_host",
+        "from . import arrays",
+        "import ministyle.arrays",
+        "import ministyle.arrays as a",
+        "from ministyle import arrays",
+        "from ministyle.arrays import to_host",
+        "def f():\n    from .arrays import to_host",
     ],
 )
 def test_no_way_to_import_a_module_is_overlooked(source):
-    assert imported_modules(ast.parse(source)) == {"cli"}
+    assert imported_modules(ast.parse(source)) == {"arrays"}
+
+
+@pytest.mark.parametrize(
+    ("source", "module"),
+    [
+        ("from .fast import bands", "fast.bands"),
+        ("from .fast.bands import margin", "fast.bands"),
+        ("import ministyle.fast.bands", "fast.bands"),
+        ("from . import fast", "fast.__init__"),
+        ("from .fast import FastBackend", "fast.__init__"),
+    ],
+)
+def test_no_way_to_import_from_a_room_is_overlooked(source, module):
+    assert imported_modules(ast.parse(source)) == {module}
 
 
 def test_the_reading_map_names_every_module_once():
     assert sorted(reading_order()) == sorted(MODULES)
+
+
+def test_the_top_of_the_package_imports_no_room():
+    """The paper's story needs nothing but itself; what a room offers is handed in, or registers itself."""
+    top = {name.split(".")[0] for name in reading_order() if name.split(".")[0] not in ROOMS} - {"__init__", "__main__"}
+    for module in MODULES:
+        if module.split(".")[0] in top:
+            assert {name.split(".")[0] for name in imported_modules(MODULES[module])} <= top, module
+
+
+def test_every_folder_is_a_room_or_the_solvers():
+    folders = {module.split(".")[0] for module in MODULES if "." in module}
+    assert folders == ROOMS | {"solvers"}
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
@@ -129,7 +164,9 @@ def test_what_the_package_imports_is_what_setup_cfg_requires():
 
 def test_only_executors_knows_dask():
     names = {"dask", "distributed"}
-    assert {m for m, tree in MODULES.items() if names & {i.split(".")[0] for i in imported(tree)}} == {"executors"}
+    assert {m for m, tree in MODULES.items() if names & {i.split(".")[0] for i in imported(tree)}} == {
+        "experiments.executors"
+    }
 
 
 # Names and docstrings --------------------------------------------------------------------------------
@@ -152,7 +189,7 @@ def test_every_module_and_every_public_function_class_and_method_has_a_docstring
 
 
 def test_all_lists_just_what_the_package_takes_from_its_modules():
-    taken = {name.split(".")[-1] for name in imported(MODULES["__init__"])}
+    taken = {name.split(".")[-1] for name in imported(MODULES["__init__"])} - {"fast", "version"}
     assert sorted(ministyle.__all__) == sorted(taken)
 
 
@@ -173,8 +210,8 @@ def setup_cfg():
 
 
 def version():
-    """Return the version that `__init__` states."""
-    return re.search(r'^__version__ = "(.+)"$', (ROOT / "ministyle/__init__.py").read_text("utf-8"), re.MULTILINE)[1]
+    """Return the version that the package states."""
+    return re.search(r'^VERSION = "(.+)"$', (ROOT / "ministyle/version.py").read_text("utf-8"), re.MULTILINE)[1]
 
 
 def sha256(path):
@@ -260,14 +297,15 @@ def use(request, tmp_path_factory):
 
 PROBE = f"""
 import json, ministyle
-from ministyle import cli, files
+from ministyle import files
+from ministyle.command.transfer import DEMO_PICTURES
 from ministyle.weights.file import load_weights
 found = load_weights()
 print(json.dumps({{
     "package": ministyle.__file__,
     "version": ministyle.__version__,
     "shipped": [str(files.shipped_path(relative)) for relative in {SHIPPED}],
-    "demo": list(cli.DEMO_PICTURES),
+    "demo": list(DEMO_PICTURES),
     "weights": str(found.path),
     "first": [float(number) for number in found.layers["conv1_1"][0][0, 0, 0]],
 }}))

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import math
 from itertools import product
 from pathlib import Path
@@ -7,7 +8,12 @@ import numpy as np
 import pytest
 from conftest import sentence
 
-from ministyle.settings import PRESETS, Settings
+from ministyle.losses import content_loss
+from ministyle.objective import Objective
+from ministyle.pictures.colours import METHODS
+from ministyle.settings import COLOURS, PRESETS, Settings, choices_of, terms_of
+from ministyle.solvers import SOLVERS
+from ministyle.terms import Scene, Term
 
 FIELDS = dataclasses.fields(Settings)
 WHOLE_NUMBERS = [field.name for field in FIELDS if field.type is int]
@@ -30,6 +36,10 @@ NUMBERS = [field.name for field in FIELDS if field.type is float]
         pytest.param("content_weight", 10**400, "1000", id="content_weight-beyond all floats"),
         ("style_weight", -1, "-1"),
         ("tv_weight", -1e-9, "-1e-09"),
+        ("noise_std", -0.1, "-0.1"),
+        ("learning_rate", -1, "-1"),
+        ("max_memory", 0.05, "0.05"),
+        ("threads", 0, "0"),
         ("ftol", -1.0, "-1.0"),
         ("gtol", -1.0, "-1.0"),
         ("side", "widest", "'widest'"),
@@ -38,6 +48,10 @@ NUMBERS = [field.name for field in FIELDS if field.type is float]
         ("pooling", None, "None"),
         ("dtype", "float16", "'float16'"),
         ("device", "gpu", "'gpu'"),
+        ("optimizer", "newton", "'newton'"),
+        ("convolution", "fastest", "'fastest'"),
+        ("colours", "photo", "'photo'"),
+        ("colours", None, "None"),
         ("weights", 5, "5"),
         ("init", 5, "5"),
         ("init", None, "None"),
@@ -79,9 +93,41 @@ def test_a_whole_number_serves_as_a_number(name):
     assert getattr(Settings(**{name: 3}), name) == 3
 
 
-@pytest.mark.parametrize(("name", "value"), [("image_size", np.int64(32)), ("tv_weight", np.float64(0.5))])
-def test_numpy_s_numbers_are_numbers(name, value):
-    assert getattr(Settings(**{name: value}), name) == value
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        ("image_size", np.int64(32), 32),
+        ("seed", np.uint8(7), 7),
+        ("tv_weight", np.float64(0.5), 0.5),
+        ("noise_std", np.float32(12.5), 12.5),
+        ("content_weight", np.int32(3), 3.0),
+        ("bounds", np.True_, True),
+        ("normalised", np.bool_(False), False),
+    ],
+)
+def test_numpy_s_scalars_become_python_s(name, value, kept):
+    settings = Settings(**{name: value})
+    stored = getattr(settings, name)
+    assert stored == kept
+    assert type(stored) is type(kept)
+    assert json.loads(json.dumps(dataclasses.asdict(settings)))[name] == kept
+
+
+def test_numpy_s_scalars_among_layer_weights_become_python_s():
+    settings = Settings(style_layer_weights=[np.float32(0.5), np.int64(1), 2, 3.0, np.float64(4)])
+    assert settings.style_layer_weights == (0.5, 1.0, 2.0, 3.0, 4.0)
+    assert {type(weight) for weight in settings.style_layer_weights} == {float}
+    json.dumps(dataclasses.asdict(settings))
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_is_kept_as_a_float(name):
+    assert type(getattr(Settings(**{name: 3}), name)) is float
+
+
+@pytest.mark.parametrize("value", [np.array([1, 2]), np.float64(32.0), np.True_])
+def test_what_numpy_has_besides_whole_numbers_is_no_whole_number(value):
+    assert "image_size" in sentence(Settings, image_size=value)
 
 
 @pytest.mark.parametrize("name", ["normalised", "bounds"])
@@ -102,6 +148,10 @@ def test_a_switch_is_true_or_false(name, value):
         ("seed", 0),
         ("tv_weight", 0),
         ("history_size", 1000),
+        ("noise_std", 0),
+        ("learning_rate", 0),
+        ("max_memory", 0.1),
+        ("threads", 1),
     ],
 )
 def test_the_least_and_the_greatest_value_allowed_are_allowed(name, limit):
@@ -155,6 +205,105 @@ def test_the_number_of_layer_weights_goes_by_the_layers_chosen():
     settings = Settings(style_layers=("conv1_1", "conv3_1"), style_layer_weights=(1, 2.5))
     assert settings.style_layer_weights == (1, 2.5)
     assert "2 style layers" in sentence(Settings, style_layers=("conv1_1", "conv3_1"), style_layer_weights=(1,) * 5)
+
+
+def test_the_same_layer_under_two_names_is_named_in_the_refusal():
+    refusal = sentence(Settings, style_layers=("relu1_1", "conv2_1", "conv1_1"))
+    assert "style_layers" in refusal and "conv1_1 is named twice" in refusal
+
+
+# Choices ---------------------------------------------------------------------------------------------
+
+
+def test_the_colours_to_choose_from_are_the_methods_there_are():
+    field = next(field for field in FIELDS if field.name == "colours")
+    assert choices_of(field) == tuple(method.name for method in METHODS)
+    for name in choices_of(field):
+        assert Settings(colours=name).colours == name
+
+
+def test_a_method_added_later_can_be_chosen(monkeypatch):
+    assert "'sepia'" in sentence(Settings, colours="sepia")
+    monkeypatch.setitem(COLOURS, "sepia", METHODS[0])
+    assert Settings(colours="sepia").colours == "sepia"
+
+
+def test_every_solver_can_be_chosen_and_auto():
+    for name in ("auto", *SOLVERS):
+        assert Settings(optimizer=name).optimizer == name
+
+
+def test_what_has_no_choices_is_free():
+    free = {field.name for field in FIELDS if choices_of(field) is None}
+    assert {"seed", "weights", "content_weight", "style_layers"} <= free
+    assert not free & {"side", "pooling", "optimizer", "colours", "device"}
+
+
+# The loss --------------------------------------------------------------------------------------------
+
+
+class Darkness(Term):
+    """The mean of all pixels."""
+
+    def value_and_gradient(self, F, over_rows):
+        return self.weight * F.mean(), np.full_like(F, self.weight / F.size)
+
+
+def darkness(scene, options):
+    """Return a term of darkness where the settings weigh it."""
+    return [Darkness("darkness", None, options.darkness_weight)] if options.darkness_weight else []
+
+
+@dataclasses.dataclass(frozen=True)
+class DarkSettings(Settings):
+    """Settings with a term more."""
+
+    darkness_weight: float = dataclasses.field(
+        default=0.0,
+        metadata={
+            **next(field for field in FIELDS if field.name == "tv_weight").metadata,
+            "help": "weight of the mean of all pixels",
+            "term": darkness,
+        },
+    )
+
+
+def test_a_setting_that_names_a_term_is_all_that_a_new_term_of_the_loss_needs(network64, random):
+    pixels, content, style = random.uniform(0, 255, (3, 16, 16, 3))
+    scene = Scene(network64, content, style)
+    plain = DarkSettings(content_layers=("conv1_1",), style_layers=("conv1_1", "conv2_1"), tv_weight=0.5)
+    dark = dataclasses.replace(plain, darkness_weight=4)
+    names = ["content conv1_1", "style conv1_1", "style conv2_1", "total variation"]
+    assert [term.name for term in terms_of(plain, scene)] == names
+    made = terms_of(dark, scene)
+    assert [term.name for term in made] == [*names, "darkness"]
+    before, after = (Objective(network64, terms_of(settings, scene))(pixels) for settings in (plain, dark))
+    assert after.terms["darkness"] == pytest.approx(4 * pixels.mean(), rel=1e-14)
+    assert after.loss == pytest.approx(before.loss + 4 * pixels.mean(), rel=1e-14)
+    np.testing.assert_allclose(after.gradient - before.gradient, 4 / pixels.size, atol=1e-12)
+    assert "-1" in sentence(DarkSettings, darkness_weight=-1)
+
+
+def test_the_settings_of_the_loss_reach_its_terms(network64, random):
+    pixels, content, style = random.uniform(0, 255, (3, 16, 16, 3))
+    settings = Settings(
+        convention="literal",
+        content_weight=2,
+        style_weight=3,
+        tv_weight=0,
+        content_layers=("conv2_1",),
+        style_layers=("conv1_1", "conv2_1"),
+        style_layer_weights=(0.25, 0.5),
+    )
+    made = terms_of(settings, Scene(network64, content, style))
+    assert [(term.name, term.weight) for term in made] == [
+        ("content conv2_1", 2),
+        ("style conv1_1", 0.75),
+        ("style conv2_1", 1.5),
+    ]
+    (F, P) = (network64.features(picture, ["conv2_1"])["conv2_1"] for picture in (pixels, content))
+    value = Objective(network64, made)(pixels).terms["content conv2_1"]
+    assert value == pytest.approx(2 * content_loss(F, P, "literal")[0], rel=1e-12)
 
 
 # The table itself, presets ---------------------------------------------------------------------------

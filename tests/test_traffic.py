@@ -10,9 +10,9 @@ import pytest
 
 import ministyle
 from ministyle.fast.bands import BandedObjective
-from ministyle.weights.load import load_network
 from ministyle.objective import Objective
 from ministyle.solvers import minimise
+from ministyle.weights.load import load_network
 
 FEW = 24  # numbers: all that an evaluation tells the host at once
 

@@ -3,8 +3,9 @@
 import importlib.metadata
 import platform
 
-from .. import __version__, arrays
+from .. import arrays
 from ..files import sha256
+from ..version import VERSION
 from ..weights.file import load_weights
 from .parser import add_command
 
@@ -17,7 +18,7 @@ def add(commands):
 
 def run(options):
     """Print what a report of a problem should contain."""
-    print(f"ministyle     {__version__}")
+    print(f"ministyle     {VERSION}")
     print(f"Python        {platform.python_version()} on {platform.system()} {platform.machine()}")
     for package in ("numpy", "scipy", "pillow", "h5py", "threadpoolctl", "tqdm", "platformdirs", "psutil"):
         print(f"{package:13} {importlib.metadata.version(package)}")

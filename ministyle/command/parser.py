@@ -6,8 +6,9 @@ import math
 import re
 from pathlib import Path
 
-from .. import __version__, arrays
+from .. import arrays
 from ..settings import PRESETS, Settings, choices_of
+from ..version import VERSION
 
 
 class Parser(argparse.ArgumentParser):
@@ -18,7 +19,7 @@ class Parser(argparse.ArgumentParser):
         """Return the parser of the program, without commands."""
         description = "Repaint a photograph in the style of a painting (Gatys, Ecker, Bethge 2015)."
         parser = cls(prog="ministyle", description=description)
-        parser.add_argument("--version", action="version", version=f"ministyle {__version__}")
+        parser.add_argument("--version", action="version", version=f"ministyle {VERSION}")
         return parser
 
     def error(self, message):

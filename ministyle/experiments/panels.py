@@ -7,13 +7,14 @@ import importlib.metadata
 from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
 
-from .. import __version__, arrays
+from .. import arrays
 from ..errors import MinistyleError
 from ..files import PACKAGE
 from ..jobs.job import Job
 from ..pictures.values import psnr
 from ..pictures.writing import check_output, write_picture
 from ..settings import Settings
+from ..version import VERSION
 from ..weights.find import find_weights
 from . import records
 from .records import Panel, plan_panel
@@ -178,7 +179,7 @@ def software(device="auto"):
     blas = {f"{it['internal_api']} {it['version']}, {it.get('architecture')} kernels" for it in arrays.blas_libraries()}
     device = arrays.choose_device(device)
     return {
-        "ministyle": __version__,
+        "ministyle": VERSION,
         "source_sha256": _source_sha256(),
         **{package: importlib.metadata.version(package) for package in ("numpy", "scipy", "pillow")},
         "blas": sorted(blas),

@@ -2,8 +2,8 @@
 
 | file | what it is about |
 |---|---|
-| `workers` | threads that share the rows of an array |
 | `buffers` | memory for large arrays, used again |
+| `workers` | threads that share the rows of an array |
 | `im2col` | the convolution with few channels: patches written out and multiplied |
 | `winograd` | the convolution with a quarter of the multiplications |
 | `pooling` | the pooling layers, on all cores |

@@ -90,7 +90,7 @@ def gram_matrices(network, picture, layers, style_margin=0, *, rows):
     return {name: sums[name] / (sizes[name][0] * sizes[name][1]) for name in layers}
 
 
-def compose_objective(network, settings, content, style, *, rows=None, style_rows=None):
+def compose_banded_objective(network, settings, content, style, *, rows=None, style_rows=None):
     """Compose what is minimised, in bands where heights of bands are given; see `algorithm.compose_objective`.
 
     Parameters

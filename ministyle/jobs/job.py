@@ -158,7 +158,7 @@ class Job:
             style = np.pad(style, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), "symmetric")
             compose = partial(compose, style_margin=MARGIN)
         elif plan.in_bands:
-            compose = partial(bands.compose_objective, rows=plan.rows, style_rows=plan.style_rows)
+            compose = partial(bands.compose_banded_objective, rows=plan.rows, style_rows=plan.style_rows)
         return compose(self.network, self.settings, content, style)
 
     def estimate(self):

@@ -1,9 +1,9 @@
 """Pictures: from a file to an array of pixels and back.
 
 Inside the package a picture is an array of shape (H, W, 3), RGB. Its values are floating-point grey levels, 0 to 255.
-Only this room knows picture files and their variety. Read its modules in this order:
+Only this room knows picture files and their variety. Read its files in this order:
 
-| module | what it is about |
+| file | what it is about |
 |---|---|
 | `sizes` | how large a picture becomes, and how it is resized |
 | `values` | round pixels to bytes; compare two pictures |
@@ -14,5 +14,5 @@ Only this room knows picture files and their variety. Read its modules in this o
 | `colours` | whose colours a result gets: the list of methods |
 
 A new file format is one line in `writing.FORMATS`. A new colour method is one new file and one line in
-`colours.COLOURS`.
+`colours.METHODS`.
 """

@@ -137,7 +137,7 @@ def minimise(
             )
         message, completed = f"{solver.title}: {problem.reason or message}", True
     except NotFiniteError:
-        loss = problem.latest.loss / problem.scale
+        loss = problem.failed.loss / problem.scale
         if not problem.history:
             raise MinistyleError(
                 f"the loss of the starting picture is not finite ({loss}); check the weights of the terms"

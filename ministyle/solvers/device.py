@@ -44,7 +44,7 @@ def minimise_on_device(problem, kind, start, options, **settings):
         if problem.reason:
             return problem.reason
         if not solver.step():
-            if not problem.latest.finite:
+            if problem.failed is not None:
                 raise NotFiniteError
             return "no lower loss is found, even straight against the gradient"
         problem.record(solver.point)

@@ -28,7 +28,7 @@ from dataclasses import replace
 from ..arrays import array_module, read_scalars
 from .device import minimise_on_device
 from .line_search import Trial, line_search
-from .problem import inside
+from .problem import inside, may_move
 from .registry import Solver
 
 LEAST_CURVATURE = 1e-7  # of s . y over |s| |y|: below it rounding errors dominate
@@ -128,7 +128,7 @@ class LBFGS:
         terms that "more" stands for.
         """
         xp = array_module(self.point.x)
-        free = self._free()
+        free = None if self.bounds is None else may_move(self.point.x, self.point.gradient, self.bounds)
         d = -self.point.gradient
         if free is not None:
             d *= free
@@ -149,14 +149,6 @@ class LBFGS:
         for (s, y, _), rho in zip(self.pairs, rhos, strict=True):
             add(alphas.pop() - rho * _dot(y, d), s)
         return d
-
-    def _free(self):
-        """Return which variables may move, a bool array, or None where all may."""
-        if self.bounds is None:
-            return None
-        low, high = self.bounds
-        x, gradient = self.point.x, self.point.gradient
-        return ((x > low) | (gradient < 0)) & ((x < high) | (gradient > 0))
 
     def _share_of_room(self, direction):
         """Return how much of the way from x to the first bound a direction uses up, a 0-d array."""

@@ -48,7 +48,7 @@ def minimise(problem, start, options):
             "gtol": 0,
         },
     )
-    if not problem.latest.finite:
+    if problem.failed is not None and not problem.reason:
         raise NotFiniteError
     return result.message
 

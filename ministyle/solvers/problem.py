@@ -80,7 +80,7 @@ class Problem:
     scale : float, a power of two by which losses and gradients are multiplied for the solver
     solver : the solver at work, where it is our own
     evaluations : int
-    latest : Point, of the latest evaluation, whatever became of it
+    failed : Point or None, one that is not finite, if the loss has not fallen since
     pixels : array (H, W, 3), the latest iterate, as the solver has it
     history : list of Step
     reason : str or None, why the solver should stop
@@ -96,7 +96,7 @@ class Problem:
         self.scale = 1.0
         self.solver = None
         self.evaluations = 0
-        self.latest = None
+        self.failed = None
         self.pixels, self.history, self.reason, self.stopped = None, [], None, False
         self._blas = arrays.OneBlasThread()
         self._began = time.perf_counter()
@@ -119,8 +119,10 @@ class Problem:
         loss, *values, largest, slope = arrays.read_scalars(
             [evaluation.loss, *terms.values(), abs(gradient).max(), slope]
         )
-        self.latest = Point(x, loss * self.scale, gradient, slope, largest, dict(zip(terms, values, strict=True)))
-        return self.latest
+        point = Point(x, loss * self.scale, gradient, slope, largest, dict(zip(terms, values, strict=True)))
+        if not point.finite:
+            self.failed = point
+        return point
 
     def record(self, point, pixels=None):
         """Record an iterate, and see whether it should be the last.
@@ -133,6 +135,8 @@ class Problem:
         self.pixels = point.x if pixels is None else pixels
         seconds = time.perf_counter() - self._began
         loss = point.loss / self.scale
+        if self.history and loss < self.history[-1].loss:
+            self.failed = None
         size = self.pixels.shape[:2]
         self.history.append(Step(len(self.history), self.evaluations, loss, point.terms, seconds, size))
         if self.gtol and self._largest_component(point) <= self.gtol:
@@ -141,18 +145,25 @@ class Problem:
             before = self.history[-2].loss
             if before - loss <= self.ftol * max(abs(before), abs(loss)):
                 self.reason = f"converged, the loss fell by no more than ftol (={self.ftol:g}) of itself"
-        if self.on_step is not None and self.on_step(self.history[-1], self.pixels) is True:
+        stop = self.on_step is not None and self.on_step(self.history[-1], self.pixels)
+        if isinstance(stop, bool | np.bool_) and stop:
             self.reason, self.stopped = STOPPED, True
 
     def _largest_component(self, point):
-        """Return the largest component of the gradient, projected onto the bounds."""
+        """Return the largest component of the gradient, without those that push against a bound."""
         if self.bounds is None:
             return point.largest / self.scale
-        pixels, gradient = point.x, point.gradient / self.scale
-        (largest,) = arrays.read_scalars([abs(pixels - (pixels - gradient).clip(*self.bounds)).max()])
-        return largest
+        free = may_move(self.pixels, point.gradient, self.bounds)
+        (largest,) = arrays.read_scalars([abs(point.gradient * free).max()])
+        return largest / self.scale
 
 
 def inside(x, bounds):
     """Return an array projected onto the bounds, if there are any."""
     return x if bounds is None else x.clip(*bounds)
+
+
+def may_move(x, gradient, bounds):
+    """Return which variables are not pushed against a bound by the gradient, a bool array."""
+    low, high = bounds
+    return ((x > low) | (gradient < 0)) & ((x < high) | (gradient > 0))

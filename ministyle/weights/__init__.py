@@ -2,7 +2,7 @@
 
 Read the files in this order; each uses only those above it.
 
-| module | what it is about |
+| file | what it is about |
 |---|---|
 | `find` | which weight file is used |
 | `file` | our own file format: read it, write it |
@@ -10,4 +10,5 @@ Read the files in this order; each uses only those above it.
 | `format` | what a format that can be imported consists of |
 | `keras` | the format of Keras |
 | `importing` | turn a published file into one of ours; the list of formats |
+| `load` | a network from a weight file, with the fastest backend for the device |
 """

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ministyle import gradcheck, layers, losses, network, objective
-from ministyle.errors import MinistyleError
 from ministyle.checks.gradients import STEP, Check, adjoint_error, check_gradients, directional_error
+from ministyle.errors import MinistyleError
 
 
 def first_failure(weights):

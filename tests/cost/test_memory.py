@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ministyle.cost.memory import evaluation_bytes, rows_within, run_bytes
 from ministyle.errors import MinistyleError
 from ministyle.fast.buffers import BufferPool
-from ministyle.cost.memory import evaluation_bytes, rows_within, run_bytes
-from ministyle.weights.load import load_network
 from ministyle.objective import CONTENT_LAYERS, STYLE_LAYERS, Objective
 from ministyle.settings import Settings
+from ministyle.weights.load import load_network
 
 
 def test_with_the_default_layers_it_is_what_docs_performance_derives():

@@ -6,9 +6,9 @@ from conftest import relative_error
 
 import ministyle
 from ministyle.errors import MinistyleError
-from ministyle.weights.load import load_network
 from ministyle.objective import STYLE_LAYERS
 from ministyle.pictures.sizes import resize
+from ministyle.weights.load import load_network
 
 
 @pytest.fixture

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 import threadpoolctl
 from conftest import pixels_of
+from ministyle.transfer import read_pictures
 from PIL import Image
 
 from ministyle import panels
 from ministyle.errors import MinistyleError
 from ministyle.experiments.executors import InThisProcess
-from ministyle.files import sha256
-from ministyle.weights.load import load_network
-from ministyle.objective import Objective
 from ministyle.experiments.panels import Panel, remake, render
+from ministyle.files import sha256
+from ministyle.objective import Objective
 from ministyle.settings import Settings
-from ministyle.transfer import read_pictures
 from ministyle.weights.find import find_weights
+from ministyle.weights.load import load_network
 
 SETTINGS = Settings(image_size=32, iterations=2, init="noise", style_layers=("conv1_1", "conv2_1"), bounds=True)
 

@@ -18,8 +18,8 @@ import ministyle
 from ministyle.errors import MinistyleError
 from ministyle.experiments.executors import InThisProcess
 from ministyle.experiments.panels import render
-from ministyle.settings import Settings
 from ministyle.experiments.stimuli import design, draw_sheets, parse_layers, pictures_in
+from ministyle.settings import Settings
 
 SETTINGS = Settings.from_preset("gatys2015", image_size=32, iterations=1)
 CLUSTER = """

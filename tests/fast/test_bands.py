@@ -2,13 +2,20 @@
 
 import numpy as np
 import pytest
-from conftest import relative_error
+from conftest import relative_error, sentence
+from made_up_weights import make_up_weights
 
+from ministyle import algorithm, terms
+from ministyle.architecture import ARCHITECTURES, VGG19, Architecture
 from ministyle.arrays import to_device, to_host
-from ministyle.fast.bands import BandedObjective, split_into_bands, reach
 from ministyle.errors import MinistyleError
-from ministyle.network import LAYERS, load_network, pools_before
+from ministyle.fast import bands
+from ministyle.fast.bands import BandedObjective, margin, split_into_bands
+from ministyle.network import make_network
 from ministyle.objective import Objective
+from ministyle.settings import Settings
+from ministyle.terms import AdditiveTerm, Scene, StyleTerm, Term, style_terms
+from ministyle.weights.load import load_network
 
 # Sizes even and odd, bands that divide them and bands that do not, bands higher than the picture; losses of all kinds.
 CASES = [
@@ -26,20 +33,21 @@ def test_loss_terms_and_gradient_are_those_of_the_whole_picture(network64, rando
     style = random.uniform(0, 255, (90, 70, 3))
     whole = Objective(network64, content=content, style=style, **options)
     banded = BandedObjective(network64, rows=rows, content=content, style=style, **options)
-    loss, gradient = whole(pixels)
-    banded_loss, banded_gradient = banded(pixels)
-    assert banded_loss == pytest.approx(loss, rel=1e-13)
+    assert_same(banded(pixels), whole(pixels))
+
+
+def assert_same(banded, whole):
+    assert banded.loss == pytest.approx(whole.loss, rel=1e-13)
+    assert list(banded.terms) == list(whole.terms)
     assert banded.terms == pytest.approx(whole.terms, rel=1e-13)
-    assert relative_error(banded_gradient, gradient) < 1e-12
+    assert relative_error(banded.gradient, whole.gradient) < 1e-12
 
 
 @pytest.mark.parametrize("halves", ["content", "style"])
 def test_reconstructions_too(network64, random, halves):
     pixels, picture = random.uniform(0, 255, (2, 150, 40, 3))
     whole, banded = (make(network64, **{halves: picture}) for make in (Objective, banded_by_64))
-    (loss, gradient), (banded_loss, banded_gradient) = whole(pixels), banded(pixels)
-    assert banded_loss == pytest.approx(loss, rel=1e-13)
-    assert relative_error(banded_gradient, gradient) < 1e-12
+    assert_same(banded(pixels), whole(pixels))
 
 
 def banded_by_64(network, **options):
@@ -57,13 +65,13 @@ def test_it_runs_on_the_device(xp, device, weights, random):
 
 
 @pytest.mark.parametrize("layer", ["conv1_1", "conv2_2", "conv4_2", "conv5_1"])
-def test_reach_is_how_far_an_activation_sees(network64, random, layer):
+def test_the_margin_is_how_far_an_activation_sees(network64, random, layer):
     """What lies beyond it changes nothing; 64 rows less would be too few."""
-    far = reach([layer])
+    far = margin(VGG19, [layer])
     x = random.uniform(0, 255, (2 * far + 64, 16, 3))
 
     def middle_row(x):
-        return network64.features(x, [layer])[layer][far >> pools_before(layer)]
+        return network64.features(x, [layer])[layer][far >> VGG19.layers[layer].halvings]
 
     before = middle_row(x)
     beyond, within = x.copy(), x.copy()
@@ -73,10 +81,10 @@ def test_reach_is_how_far_an_activation_sees(network64, random, layer):
     assert np.abs(middle_row(within) - before).max() > 1e-6 * np.abs(before).max()
 
 
-def test_reach_never_falls_from_layer_to_layer():
-    reaches = [reach([layer]) for layer in LAYERS]
-    assert reaches == sorted(reaches) and reaches[0] == 64
-    assert reach(["conv5_1", "conv1_1"]) == 128
+def test_the_margin_never_falls_from_layer_to_layer():
+    margins = [margin(VGG19, [layer]) for layer in VGG19.convolutions]
+    assert margins == sorted(margins) and margins[0] == 64
+    assert margin(VGG19, ["conv5_1", "conv1_1"]) == 128
 
 
 @pytest.mark.parametrize(("height", "rows"), [(640, 64), (651, 192), (64, 64), (7, 64), (129, 64), (400, 640)])
@@ -100,3 +108,125 @@ def test_pictures_of_different_sizes_are_refused(network64, random, height):
     banded = banded_by_64(network64, content=random.uniform(0, 255, (128, 32, 3)))
     with pytest.raises(MinistyleError, match="differ in size"):
         banded(random.uniform(0, 255, (height, 32, 3)))
+
+
+# Terms of one's own ----------------------------------------------------------------------------------
+
+
+class Mean(AdditiveTerm):
+    """The distance of each filter's mean activation, weighted by a profile of the rows, from 1."""
+
+    def __init__(self, layer, weight, height):
+        super().__init__(f"mean {layer}", layer, weight)
+        self.profile = np.linspace(0, 2, height)[:, np.newaxis, np.newaxis]
+
+    def partial_sum(self, F, rows):
+        return (self.profile[rows] * F).sum(axis=(0, 1))
+
+    def compare(self, total, shape):
+        difference = total / (shape[0] * shape[1]) - 1
+        return self.weight * (difference**2).sum(), 2 * self.weight * difference / (shape[0] * shape[1])
+
+    def gradient(self, F, rows, derivative):
+        return self.profile[rows] * np.broadcast_to(derivative, F.shape)
+
+
+class Energy(AdditiveTerm):
+    """The sum of all squares; its gradient does not depend on the total."""
+
+    needs_total = False
+
+    def partial_sum(self, F, rows):
+        return self.weight * (F * F).sum()
+
+    def compare(self, total, shape):
+        return total, None
+
+    def gradient(self, F, rows, derivative):
+        return 2 * self.weight * F
+
+
+class Largest(Term):
+    """The largest activation, which is no sum over positions."""
+
+    def value_and_gradient(self, F, over_rows):
+        return self.weight * F.max(), self.weight * (F == F.max())
+
+
+@pytest.mark.parametrize(("height", "rows"), [(267, 64), (161, 128), (64, 128)])
+def test_an_additive_term_of_ones_own_works_in_bands(network64, random, height, rows):
+    """Beside other terms of the same layer, and of others."""
+    pixels, style = random.uniform(0, 255, (2, height, 40, 3))
+    made = [
+        Mean("conv2_1", 3.0, height // 2),
+        Energy("energy", "conv2_1", 1e-9),
+        Mean("conv4_2", 2.0, height // 8),
+        *style_terms(Scene(network64, style=style), Settings(style_layers=("conv2_1", "conv3_1"))),
+    ]
+    assert_same(BandedObjective(network64, made, rows=rows)(pixels), Objective(network64, made)(pixels))
+
+
+def test_a_term_that_is_not_additive_is_refused_in_one_sentence(network64):
+    refusal = sentence(BandedObjective, network64, [Largest("largest", "conv1_1", 1.0)], rows=64)
+    assert "'largest'" in refusal and "bands" in refusal and "--max-memory" in refusal
+
+
+def test_a_term_that_looks_at_the_pixels_need_not_be_additive(network64, random):
+    class Brightness(Term):
+        def value_and_gradient(self, F, over_rows):
+            return self.weight * F.max(), self.weight * (F == F.max())
+
+    pixels = random.uniform(0, 255, (130, 40, 3))
+    made = [StyleTerm("conv1_1", 1.0, np.eye(64)), Brightness("brightness", None, 2.0)]
+    assert_same(BandedObjective(network64, made, rows=64)(pixels), Objective(network64, made)(pixels))
+
+
+# Targets ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("size", "rows"), [((267, 40), 64), ((161, 48), 128), ((70, 33), 128)])
+def test_gram_matrices_summed_over_bands_are_those_of_the_whole_picture(network64, random, size, rows):
+    style, layers = random.uniform(0, 255, (*size, 3)), ("conv1_1", "conv3_2", "conv5_1")
+    banded = bands.gram_matrices(network64, style, layers, rows=rows)
+    whole = terms.gram_matrices(network64, style, layers)
+    assert list(banded) == list(layers)
+    for name in layers:
+        assert relative_error(banded[name], whole[name]) < 1e-12
+
+
+def test_activations_put_together_from_bands_are_those_of_the_whole_picture(network64, random):
+    content, layers = random.uniform(0, 255, (267, 40, 3)), ("conv1_2", "conv4_2")
+    banded = bands.activations(network64, content, layers, rows=64)
+    for name, F in network64.features(content, layers).items():
+        assert relative_error(banded[name], F) < 1e-12
+
+
+def test_a_painting_with_a_margin_is_refused(network64):
+    with pytest.raises(MinistyleError, match="margin"):
+        bands.gram_matrices(network64, np.zeros((192, 64, 3)), ("conv1_1",), 64, rows=64)
+
+
+@pytest.mark.parametrize(("rows", "style_rows"), [(None, None), (64, None), (None, 64), (64, 128)])
+def test_an_objective_composed_in_bands_says_what_the_plain_one_says(network64, random, rows, style_rows):
+    pixels, content = random.uniform(0, 255, (2, 150, 40, 3))
+    style, settings = random.uniform(0, 255, (200, 30, 3)), Settings(tv_weight=0.5, content_layers=("conv3_1",))
+    whole = algorithm.compose_objective(network64, settings, content, style)
+    banded = bands.compose_objective(network64, settings, content, style, rows=rows, style_rows=style_rows)
+    assert isinstance(banded, BandedObjective) == (rows is not None)
+    assert_same(banded(pixels), whole(pixels))
+
+
+def test_another_architecture_works_in_bands_too(monkeypatch, random):
+    """With one pooling layer more than VGG-19, and as far a view."""
+    deep = Architecture("deep", tuple((3 + block, (f"conv{block}_1",)) for block in range(1, 7)))
+    monkeypatch.setitem(ARCHITECTURES, deep.name, deep)
+    network = make_network(make_up_weights(deep, lambda shape: random.normal(size=shape) / 3), dtype="float64")
+    pixels, content, style = random.uniform(0, 255, (3, 267, 40, 3))
+    assert margin(deep, ["conv6_1"]) == 128
+    options = {
+        "content": content,
+        "style": style,
+        "content_layers": ["conv5_1"],
+        "style_layers": ["conv2_1", "conv6_1"],
+    }
+    assert_same(BandedObjective(network, rows=64, **options)(pixels), Objective(network, **options)(pixels))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ministyle.fast.buffers import BufferPool
-from ministyle.weights.load import load_network
 from ministyle.objective import Objective
+from ministyle.weights.load import load_network
 
 
 def address(array):
@@ -90,7 +90,7 @@ def test_one_evaluation_after_the_other_takes_no_more_memory(weights, random):
     taken = set()
     for _ in range(4):
         objective(pixels + 1)
-        taken.add((network.workers.buffers.living_bytes(), network.workers.buffers.reserved_bytes()))
+        taken.add((network.backend.workers.buffers.living_bytes(), network.backend.workers.buffers.reserved_bytes()))
     assert len(taken) == 1
     assert taken.pop()[0] == 8 * 6 * 512 * 4  # the content picture's activations, at conv4_2
 
@@ -110,9 +110,9 @@ Objective(network, style=style[:64, :64], style_layers=layers)(pixels[:64, :64])
 size = int(re.search(r"VmSize:\\s*(\\d+)", open("/proc/self/status").read())[1]) * 1024
 resource.setrlimit(resource.RLIMIT_AS, (size + 350_000_000,) * 2)
 objective = Objective(network, style=style, style_layers=layers)
-print(objective(pixels)[0] > 0)
+print(objective(pixels).loss > 0)
 try:
-    network.workers.buffers.empty((10**9,), "float32")
+    network.backend.workers.buffers.empty((10**9,), "float32")
 except MemoryError as error:
     print(error)
 """

@@ -4,11 +4,12 @@ import threading
 
 import pytest
 
+from ministyle.architecture import VGG19
 from ministyle.fast.scratch import scratch_bytes
 from ministyle.fast.winograd import Convolution
 from ministyle.fast.workers import Workers
-from ministyle.network import BLOCKS, CHANNELS, load_network
 from ministyle.objective import Objective
+from ministyle.weights.load import load_network
 
 
 @pytest.fixture
@@ -28,13 +29,12 @@ def kept(monkeypatch):
 def layers_as_far_as(last, height, width):
     """Return the feature maps and channels of VGG-19's convolutions."""
     channels_in = 3
-    for block, channels in zip(BLOCKS, CHANNELS, strict=True):
-        for name in block[:-1] if block[-1].startswith("pool") else block:
-            yield height, width, channels_in, channels
-            if name == last:
-                return
-            channels_in = channels
-        height, width = height // 2, width // 2
+    for layer in VGG19.layers.values():
+        if layer.kind == "convolution":
+            yield *layer.size(height, width), channels_in, layer.channels
+            channels_in = layer.channels
+        if layer.name == last:
+            return
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

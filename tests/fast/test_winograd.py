@@ -1,7 +1,6 @@
 """The fast convolution against the plain one, which test_layers.py holds against SciPy."""
 
 import gc
-import sys
 import weakref
 
 import numpy as np
@@ -10,7 +9,6 @@ from conftest import relative_error
 from convolutions import SIZES, plain, sample
 from tolerances import WINOGRAD
 
-from ministyle.errors import MinistyleError
 from ministyle.fast.winograd import Convolution, rotated, transforms
 from ministyle.fast.workers import Workers
 from ministyle.weights.load import load_network
@@ -18,7 +16,8 @@ from ministyle.weights.load import load_network
 # Every pair of channels in VGG-19 but the first, which test_im2col.py has, on sizes that are whole tiles, odd, and
 # smaller than a tile. On the first size each thread has strips of its own. On the others the kernel is larger than the
 # tiles, and all threads work on one strip.
-CHANNELS = [(64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 512), (512, 512)]
+CHANNELS = [(64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 512)]
+SLOW_CHANNELS = pytest.param((512, 512), "zero", marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,11 @@ def test_with_lavin_and_grays_points_the_output_transforms_are_theirs():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("channels", "border"),
-    [*((channels, "zero") for channels in CHANNELS), *((channels, "periodic") for channels in CHANNELS[:2])],
+    [
+        *((channels, "zero") for channels in CHANNELS),
+        SLOW_CHANNELS,
+        *((channels, "periodic") for channels in CHANNELS[:2]),
+    ],
 )
 def test_it_agrees_with_the_plain_convolution(random, workers, channels, border, dtype):
     for height, width in SIZES if max(channels) < 256 else SIZES[:4]:
@@ -122,14 +125,3 @@ def test_features_keep_their_values_when_the_network_goes_on(weights, random):
     network.features(other, ["conv1_1", "conv2_1"])
     for name, copy in copies.items():
         np.testing.assert_array_equal(features[name], copy)
-
-
-def test_the_network_takes_the_fast_convolution_on_the_cpu_only(weights, monkeypatch):
-    import cupy_standin
-
-    assert load_network(weights, device="cpu").workers
-    assert not load_network(weights, device="cpu", convolution="direct").workers
-    monkeypatch.setitem(sys.modules, "cupy", cupy_standin.make_module())
-    assert not load_network(weights, device="cuda").workers
-    with pytest.raises(MinistyleError, match="for the CPU"):
-        load_network(weights, device="cuda", convolution="winograd")

@@ -20,9 +20,9 @@ from weight_files import (
 )
 
 from ministyle.errors import MinistyleError
-from ministyle.weights.load import load_network
 from ministyle.weights.file import load_weights
 from ministyle.weights.importing import import_weights
+from ministyle.weights.load import load_network
 from ministyle.weights.means import known_mean_activations, mean_activations, store_mean_activations
 
 TAPS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv4_2", "conv5_1")

@@ -1,0 +1,3 @@
+"""The version of the package. Versions follow semantic versioning, https://semver.org."""
+
+VERSION = "0.1.0"

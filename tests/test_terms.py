@@ -1,0 +1,290 @@
+"""The terms of the loss, one by one."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import relative_error, sentence
+
+from ministyle import losses
+from ministyle.arrays import array_module, to_device
+from ministyle.errors import MinistyleError
+from ministyle.objective import Objective
+from ministyle.terms import (
+    AdditiveTerm,
+    ContentTerm,
+    GradientByRows,
+    Scene,
+    StyleTerm,
+    Term,
+    TotalVariationTerm,
+    content_terms,
+    gram_matrices,
+    style_terms,
+    total_variation_terms,
+)
+from ministyle.weights.load import load_network
+
+SHAPE = (11, 4, 3)
+
+
+def all_at_once(function, array):
+    return [function(slice(None))]
+
+
+def row_by_row(function, array):
+    return [function(slice(row, row + 1)) for row in range(len(array))]
+
+
+def options(**changes):
+    """What the makers of terms look at, such as settings have it."""
+    standard = {
+        "content_layers": ("conv2_1",),
+        "style_layers": ("conv1_1", "conv2_1"),
+        "content_weight": 1.0,
+        "style_weight": 1.0,
+        "style_layer_weights": "equal",
+        "tv_weight": 0.0,
+        "convention": "mean",
+    }
+    return SimpleNamespace(**(standard | changes))
+
+
+@pytest.fixture
+def pictures(random):
+    return [random.uniform(0, 255, (16, 19, 3)) for _ in range(3)]
+
+
+@pytest.fixture(params=losses.CONVENTIONS)
+def convention(request):
+    return request.param
+
+
+@pytest.fixture(params=["content", "style"])
+def term(request, convention, random):
+    if request.param == "content":
+        return ContentTerm("conv1_1", 2.5, random.normal(size=SHAPE).clip(0), convention)
+    return StyleTerm("conv1_1", 2.5, random.normal(size=(3, 3)), convention)
+
+
+# A term in pieces ------------------------------------------------------------------------------------
+
+
+def test_pieces_of_an_additive_term_make_up_the_whole(term, random):
+    """Sums over some rows, compared together, and the gradient of some rows: that is all there is to it."""
+    F = random.normal(size=SHAPE).clip(0)
+    value, gradient = term.value_and_gradient(F, all_at_once)
+    pieces = [slice(0, 4), slice(4, 5), slice(5, 11)]
+    total = sum(term.partial_sum(F[rows], rows) for rows in pieces)
+    in_pieces, derivative = term.compare(total, F.shape)
+    assert in_pieces == pytest.approx(value, rel=1e-14)
+    whole = gradient[slice(None)]
+    for rows in pieces:
+        part = term.gradient(F[rows], rows, derivative)
+        assert np.abs(part - whole[rows]).max() < 1e-14 * np.abs(whole).max()
+
+
+def test_the_gradient_is_the_values_derivative(term, random):
+    F, direction = random.normal(size=(2, *SHAPE))
+    _, gradient = term.value_and_gradient(F, row_by_row)
+    ahead, behind = (term.value_and_gradient(F + side * 1e-5 * direction, row_by_row)[0] for side in (1, -1))
+    assert (gradient[:] * direction).sum() == pytest.approx((ahead - behind) / 2e-5, rel=1e-7)
+
+
+def test_a_gradient_that_needs_the_total_says_so(term, random):
+    """Of a term that says no, the gradient is the same whatever `compare` was given."""
+    F = random.normal(size=SHAPE)
+    derivatives = [term.compare(factor * term.partial_sum(F, slice(None)), SHAPE)[1] for factor in (1, 5)]
+    first, second = (term.gradient(F, slice(None), derivative) for derivative in derivatives)
+    assert term.needs_total == (not np.array_equal(first, second))
+
+
+def test_content_and_style_are_the_papers_formulas_times_the_weight(convention, random):
+    F, P = random.normal(size=(2, *SHAPE))
+    A = random.normal(size=(3, 3))
+    content, _ = ContentTerm("conv1_1", 2.5, P, convention).value_and_gradient(F, row_by_row)
+    style, _ = StyleTerm("conv1_1", 2.5, A, convention).value_and_gradient(F, row_by_row)
+    G = sum(np.outer(F[h, w], F[h, w]) for h in range(11) for w in range(4))
+    N, M = 3, 44
+    content_factor, style_factor = (1 / 2, 1 / (4 * N**2)) if convention == "literal" else (1 / (N * M), 1 / N**2)
+    assert content == pytest.approx(2.5 * content_factor * ((F - P) ** 2).sum(), rel=1e-13)
+    assert style == pytest.approx(2.5 * style_factor * ((G / M - A) ** 2).sum(), rel=1e-13)
+
+
+def test_terms_leave_activations_and_targets_alone(term, random):
+    F = random.normal(size=SHAPE)
+    copies = F.copy(), term.target.copy()
+    _, gradient = term.value_and_gradient(F, row_by_row)
+    gradient[:]
+    np.testing.assert_array_equal(F, copies[0])
+    np.testing.assert_array_equal(term.target, copies[1])
+
+
+def test_the_value_is_a_float64_on_the_device_even_of_float32_activations(xp, device, random):
+    F = to_device(random.normal(size=SHAPE), device, "float32")
+    for term in (
+        ContentTerm("conv1_1", 2.0, F + 1),
+        StyleTerm("conv1_1", 2.0, losses.gram_matrix(F) / 4),
+        TotalVariationTerm(2.0),
+    ):
+        value, gradient = term.value_and_gradient(F, all_at_once)
+        assert array_module(value) is xp
+        assert value.dtype == np.float64 and value.shape == ()
+        assert gradient[:].dtype == np.float32
+
+
+def test_total_variation_is_the_formula_times_the_weight(random):
+    pixels = random.normal(size=(4, 5, 3))
+    value, gradient = TotalVariationTerm(2.5).value_and_gradient(pixels, all_at_once)
+    expected, expected_gradient = losses.total_variation_loss(pixels)
+    assert value == pytest.approx(2.5 * expected, rel=1e-14)
+    assert relative_error(gradient, 2.5 * expected_gradient) < 1e-14
+
+
+def test_content_of_another_size_is_refused(random):
+    term = ContentTerm("conv4_2", 1.0, np.zeros((4, 5, 3)))
+    for shape in ((4, 6, 3), (5, 5, 3)):
+        assert "differ in size" in sentence(term.check, shape)
+        with pytest.raises(MinistyleError, match="conv4_2 has shape"):
+            term.value_and_gradient(np.zeros(shape), all_at_once)
+    term.check((4, 5, 3))
+
+
+def test_a_gradient_by_rows_adds_arrays_and_functions_of_rows(random):
+    F, G = random.normal(size=(2, *SHAPE))
+    gradient = GradientByRows([F, lambda rows: 2 * G[rows]], SHAPE)
+    assert gradient.shape == SHAPE
+    np.testing.assert_allclose(gradient[2:5], F[2:5] + 2 * G[2:5], rtol=1e-15)
+
+
+# Making terms ----------------------------------------------------------------------------------------
+
+
+def test_without_its_picture_or_weight_a_term_is_left_out(network64, pictures):
+    content, style, _ = pictures
+    scene = Scene(network64, content)
+    assert [term.name for term in content_terms(scene, options())] == ["content conv2_1"]
+    assert style_terms(scene, options()) == []
+    scene = Scene(network64, style=style)
+    assert content_terms(scene, options()) == []
+    assert [term.name for term in style_terms(scene, options())] == ["style conv1_1", "style conv2_1"]
+    assert total_variation_terms(scene, options()) == []
+    assert [term.weight for term in total_variation_terms(scene, options(tv_weight=3.0))] == [3.0]
+
+
+@pytest.mark.parametrize("kind", ["content", "style"])
+@pytest.mark.parametrize("names", [("conv1_1", "conv1_1"), ("conv1_1", "relu1_1")])
+def test_a_layer_named_twice_is_an_error(network64, pictures, kind, names):
+    """It would share its weight with a term that is not there."""
+    make = {"content": content_terms, "style": style_terms}[kind]
+    scene = Scene(network64, *pictures[:2])
+    assert "conv1_1 is named twice" in sentence(make, scene, options(**{f"{kind}_layers": names}))
+    assert "conv1_1 is named twice" in sentence(
+        Objective, network64, content=pictures[0], style=pictures[1], **{f"{kind}_layers": names}
+    )
+
+
+def test_the_ways_to_compute_targets_can_be_replaced(network64, pictures):
+    content, style, _ = pictures
+    asked = []
+
+    def zeros(network, picture, layers, margin=0):
+        asked.append((picture is content, tuple(layers), margin))
+        return {name: np.zeros((2, 2)) for name in layers}
+
+    scene = Scene(network64, content, style, style_margin=16, activations=zeros, gram_matrices=zeros)
+    made = [*content_terms(scene, options()), *style_terms(scene, options())]
+    assert asked == [(True, ("conv2_1",), 0), (False, ("conv1_1", "conv2_1"), 16)]
+    assert all(not term.target.any() for term in made)
+
+
+def test_style_layer_weights(network64, pictures):
+    pixels, _, style = pictures
+    layers = ["conv1_1", "conv2_1"]  # 64 and 128 filters
+
+    def terms(weights):
+        objective = Objective(network64, style=style, style_layers=layers, style_layer_weights=weights, style_weight=2)
+        return np.array(list(objective(pixels).terms.values()))
+
+    plain = terms([1.0, 1.0])
+    np.testing.assert_allclose(terms("equal"), plain / 2)
+    np.testing.assert_allclose(terms("inverse-square"), plain / [64**2, 128**2])
+    np.testing.assert_allclose(terms([0.25, 3.0]), plain * [0.25, 3.0])
+
+
+def test_several_content_layers_share_the_weight(network64, pictures):
+    pixels, content, _ = pictures
+    both = Objective(network64, content=content, content_layers=["conv1_1", "conv2_2"], content_weight=6)(pixels)
+    for name in ("conv1_1", "conv2_2"):
+        alone = Objective(network64, content=content, content_layers=[name], content_weight=3)(pixels)
+        assert both.terms[f"content {name}"] == pytest.approx(alone.terms[f"content {name}"], rel=1e-12)
+
+
+def test_literal_and_mean_conventions_differ_by_their_factors(network64, pictures):
+    pixels, content, style = pictures
+    terms = {
+        convention: Objective(network64, content=content, style=style, convention=convention)(pixels).terms
+        for convention in losses.CONVENTIONS
+    }
+    elements = 2 * 2 * 512  # of conv4_2, for a picture of 16 x 19
+    for name, literal in terms["literal"].items():
+        factor = 2 / elements if name.startswith("content") else 4
+        assert terms["mean"][name] == pytest.approx(factor * literal, rel=1e-12)
+
+
+def test_a_margin_is_seen_but_not_counted(weights, random):
+    """A tile amid copies of itself, as far as the network sees, has the style it has on a torus."""
+    tile = random.uniform(0, 255, (32, 48, 3))
+    surrounded = np.pad(tile, ((128, 128), (128, 128), (0, 0)), "wrap")
+    layers = ["conv1_1", "conv3_2", "conv5_1"]
+    plain = gram_matrices(load_network(weights, dtype="float64", device="cpu"), surrounded, layers, margin=128)
+    torus = gram_matrices(load_network(weights, dtype="float64", device="cpu", border="periodic"), tile, layers)
+    for layer in layers:
+        assert relative_error(plain[layer], torus[layer]) < 1e-12
+
+
+def test_style_targets_are_gram_matrices_per_position(network64, pictures):
+    _, style, _ = pictures
+    matrices = gram_matrices(network64, style, ["conv1_1", "conv2_1"])
+    for name, F in network64.features(style, ["conv1_1", "conv2_1"]).items():
+        columns = F.reshape(-1, F.shape[2])
+        assert relative_error(matrices[name], np.einsum("ki,kj->ij", columns, columns) / len(columns)) < 1e-12
+
+
+# A term of one's own ---------------------------------------------------------------------------------
+
+
+class Brightest(Term):
+    """The largest activation of each filter: no function of a sum, and so not additive."""
+
+    def value_and_gradient(self, F, over_rows):
+        gradient = np.zeros_like(F)
+        winners = F.reshape(-1, F.shape[2]).argmax(axis=0)
+        gradient.reshape(-1, F.shape[2])[winners, np.arange(F.shape[2])] = self.weight
+        return self.weight * F.max(axis=(0, 1)).sum(), gradient
+
+
+class Mean(AdditiveTerm):
+    """The square of each filter's mean activation."""
+
+    def partial_sum(self, F, rows):
+        return F.sum(axis=(0, 1))
+
+    def compare(self, total, shape):
+        positions = shape[0] * shape[1]
+        return self.weight * (total**2).sum() / positions**2, 2 * self.weight * total / positions**2
+
+    def gradient(self, F, rows, derivative):
+        return np.broadcast_to(derivative, F.shape)
+
+
+@pytest.mark.parametrize("made", [Brightest("brightest", "conv2_1", 2.0), Mean("mean", "conv1_2", 3.0)])
+def test_a_term_of_ones_own_is_minimised_with_the_others(network64, pictures, random, made):
+    pixels, content, _ = pictures
+    scene = Scene(network64, content)
+    objective = Objective(network64, [*content_terms(scene, options()), made])
+    evaluation = objective(pixels)
+    assert list(evaluation.terms) == ["content conv2_1", made.name]
+    direction = random.normal(size=pixels.shape)
+    ahead, behind = (objective(pixels + side * 1e-4 * direction).loss for side in (1, -1))
+    assert (evaluation.gradient * direction).sum() == pytest.approx((ahead - behind) / 2e-4, rel=1e-5)

@@ -71,6 +71,17 @@ def random():
 
 
 @pytest.fixture
+def folder(tmp_path, monkeypatch, random):
+    """A folder to work in, with a photograph (48 x 36), a painting (32 x 40) and a start (40 x 30)."""
+    monkeypatch.chdir(tmp_path)
+    y, x = np.mgrid[:36, :48]
+    Image.fromarray(np.stack([5 * x, 7 * y, x + y], axis=2).astype(np.uint8)).save("photo.png")
+    Image.fromarray(random.integers(0, 256, (40, 32, 3), dtype=np.uint8)).save("painting.png")
+    Image.fromarray(random.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save("start.png")
+    return tmp_path
+
+
+@pytest.fixture
 def pixels(random):
     """A picture in which no two pixels are alike."""
     return random.integers(0, 256, (6, 9, 3), dtype=np.uint8)

@@ -46,7 +46,7 @@ def make_one(options, name, content=None, style=None, *, size=None, tileable=Fal
             raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
     if options.verbose:
         print(f"weights: {find_weights(settings.weights)}")
-    with Progress(sum(scale.iterations for scale in job.scales), output, options) as progress:
+    with Progress(job, output, options) as progress:
         if not progress.bar.disable:
             progress.bar.write(str(job.estimate()))
         result = job.run(progress.update)

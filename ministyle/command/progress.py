@@ -9,10 +9,18 @@ from ..pictures.writing import check_output, write_picture
 
 
 class Progress:
-    """The progress line, and what is printed and saved on the way."""
+    """The progress line, and what is printed and saved on the way.
 
-    def __init__(self, iterations, output, options):
-        self.iterations = iterations
+    Parameters
+    ----------
+    job : Job
+    output : path of the finished picture
+    options : the command's options
+    """
+
+    def __init__(self, job, output, options):
+        self.job = job
+        self.iterations = sum(scale.iterations for scale in job.scales)
         self.output = output
         self.options = options
 
@@ -50,7 +58,7 @@ class Progress:
     def _save(self, step, pixels):
         """Save the picture as it is now. The run goes on if that fails."""
         try:
-            write_picture(self._intermediate(step.iteration), pixels, self.options.overwrite)
+            write_picture(self._intermediate(step.iteration), self.job.coloured(pixels), self.options.overwrite)
         except MinistyleError as error:
             print(f"ministyle: {error}", file=sys.stderr)
 

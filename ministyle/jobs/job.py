@@ -6,6 +6,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from .. import algorithm
+from ..arrays import to_host
 from ..cost.estimate import estimate
 from ..cost.memory import make_plan
 from ..errors import MinistyleError
@@ -15,7 +16,7 @@ from ..pictures.reading import read_picture
 from ..pictures.sizes import resize
 from ..pictures.values import to_uint8
 from ..settings import Settings
-from ..solvers import Outcome
+from ..solvers import BOUNDS, Outcome
 from ..solvers.problem import INTERRUPTED
 from ..weights.load import load_network
 from .scales import continued, scales
@@ -220,10 +221,13 @@ class Job:
         content, style = self.pictures
         return resize(scale.shrink({"content": content, "style": style}[settings.init]), *scale.size)
 
+    def coloured(self, pixels):  # (H, W, 3) -> (H, W, 3)
+        """Return a picture that `on_step` was given as it would be if it were the result: in the right colours."""
+        return COLOURS[self.settings.colours].after(to_host(pixels).clip(*BOUNDS), self.photograph)
+
     def _result(self, outcome: Outcome, history, plan):
-        picture = COLOURS[self.settings.colours].after(resize(outcome.pixels, *self.size), self.photograph)
         return Result(
-            to_uint8(picture),
+            to_uint8(self.coloured(resize(outcome.pixels, *self.size))),
             history,
             outcome.message,
             outcome.completed,

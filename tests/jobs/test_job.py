@@ -1,119 +1,91 @@
-"""The whole story on small pictures."""
+"""A job as a value: what it holds, what it does once, and when it stops."""
 
-import sys
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from ministyle.transfer import starting_picture
 from PIL import Image
+from small_pictures import PAINTING, PHOTO
 
-import ministyle
+from ministyle.cost.memory import make_plan
 from ministyle.errors import MinistyleError
-from ministyle.files import shipped_path
-from ministyle.pictures.reading import read_picture
+from ministyle.jobs.job import Job
 from ministyle.pictures.sizes import resize
 from ministyle.settings import Settings
+from ministyle.weights import load
+
+SMALL = Settings(image_size=32, iterations=2)
+LARGE = 320, 256  # large enough for a pyramid of three scales
+
+
+def first_picture(settings, *pictures, **options):
+    """Return the picture that a job begins with, as `on_step` sees it."""
+    seen = []
+
+    def look(step, pixels):
+        seen.append(pixels)
+        return True
+
+    Job.of(settings, *pictures, **options).run(look)
+    (start,) = seen
+    return start
 
 
 @pytest.fixture
-def photo(random):
-    """A smooth gradient with an edge in it."""
-    picture = np.zeros((40, 56, 3), np.uint8)
-    picture[:, :, 0] = np.linspace(0, 255, 56)
-    picture[20:, :, 2] = 200
-    return picture
+def calls(monkeypatch):
+    """Return lists of the pictures that are decoded and of the weight files that are loaded."""
+    opened, loaded = [], []
+    open_picture, load_weights = Image.open, load.load_weights
+
+    def count_opened(source, *arguments):
+        opened.append(source)
+        return open_picture(source, *arguments)
+
+    def count_loaded(path):
+        loaded.append(path)
+        return load_weights(path)
+
+    monkeypatch.setattr(Image, "open", count_opened)
+    monkeypatch.setattr(load, "load_weights", count_loaded)
+    return opened, loaded
 
 
 @pytest.fixture
-def painting(random):
-    """Diagonal stripes in strong colours."""
-    h, w = np.mgrid[:48, :32]
-    stripes = (h + w) // 4 % 2
-    return np.stack([255 * stripes, 160 * stripes, 255 - 255 * stripes], axis=2).astype(np.uint8)
+def files(tmp_path):
+    """Return the paths of a photograph, a painting and a start."""
+    paths = [tmp_path / name for name in ("photo.png", "painting.png", "start.png")]
+    for path, pixels in zip(paths, (PHOTO, PAINTING, PAINTING[::-1]), strict=True):
+        Image.fromarray(pixels).save(path)
+    return paths
 
 
-def test_the_style_moves_in_and_the_content_stays(network64):
-    photo, painting = (shipped_path(f"docs/examples/{name}") for name in ("chelsea.png", "painting.jpg"))
-    result = ministyle.transfer(photo, painting, image_size=64, iterations=25)
-    first, last = result.history[0], result.history[-1]
-    assert result.image.dtype == np.uint8
-    assert result.image.shape == (43, 64, 3)
-    assert last.iteration == 25
-    assert last.loss < first.loss / 5
-    # Measured afresh, on the finished picture, with an objective of our own: nearer to the painting's style than the
-    # photograph is, and nearer to the photograph's content than the painting is.
-    photo, painting = (read_picture(path, 64) for path in (photo, painting))
-    objective = ministyle.Objective(network64, content=photo, style=painting)
-
-    def content_and_style(picture):
-        objective(picture.astype(np.float64))
-        content = objective.terms["content conv4_2"]
-        return content, sum(objective.terms.values()) - content
-
-    content, style = content_and_style(result.image)
-    assert style < content_and_style(photo)[1] / 10
-    assert content < content_and_style(resize(painting, 43, 64))[0] / 1.25
+def large_pictures(random):
+    """Return a photograph and a painting without fine detail, large enough for a pyramid."""
+    return [resize(random.uniform(0, 255, (6, 8, 3)), *size) for size in (LARGE, LARGE[::-1])]
 
 
-def test_paths_pil_images_and_arrays_give_the_same(photo, painting, tmp_path):
-    Image.fromarray(photo).save(tmp_path / "photo.png")
-    Image.fromarray(painting).save(tmp_path / "painting.png")
-    settings = {"image_size": 32, "iterations": 2}
-    results = [
-        ministyle.transfer(photo, painting, **settings),
-        ministyle.transfer(Image.fromarray(photo), Image.fromarray(painting), **settings),
-        ministyle.transfer(tmp_path / "photo.png", str(tmp_path / "painting.png"), **settings),
-    ]
-    assert results[0].image.shape == (23, 32, 3)
-    for result in results[1:]:
-        np.testing.assert_array_equal(result.image, results[0].image)
+# What a job holds -----------------------------------------------------------------------------------------
 
 
-def test_a_seed_gives_the_same_picture_again_and_another_seed_another(photo, painting):
-    def make(seed):
-        return ministyle.transfer(photo, painting, image_size=32, iterations=2, init="noise", seed=seed).image
-
-    np.testing.assert_array_equal(make(1), make(1))
-    assert (make(1) != make(2)).any()
-
-
-def test_it_runs_on_the_device_and_gives_the_same_picture(xp, device, photo, painting):
-    settings = {"image_size": 32, "iterations": 3, "dtype": "float64"}
-    there = ministyle.transfer(photo, painting, device=device, **settings)
-    here = ministyle.transfer(photo, painting, device="cpu", **settings)
-    assert type(there.image) is np.ndarray
-    assert np.abs(there.image.astype(int) - here.image).max() <= 1
+def test_a_job_has_its_pictures_in_the_sizes_asked_for(files):
+    job = Job.of(Settings(image_size=28, style_size=36), *files[:2])
+    assert job.photograph.shape == (20, 28, 3) and job.painting.shape == (36, 24, 3)
+    assert job.size == (20, 28)
+    texture = replace(SMALL, init="noise")
+    assert Job.of(texture, None, files[1]).size == (32, 21)
+    assert Job.of(texture, None, files[1], size=[30, 70]).size == (30, 70)
 
 
-@pytest.mark.parametrize("preset", ministyle.PRESETS)
-def test_every_preset_lowers_the_loss(photo, painting, preset):
-    result = ministyle.transfer(photo, painting, preset=preset, image_size=32, side="longest", iterations=5)
-    assert result.history[-1].loss < result.history[0].loss
+def test_starts():
+    content, style = PHOTO.astype(np.float32), PAINTING.astype(np.float32)
+    settings = Settings(image_size=56, style_size=48)
 
-
-def test_presets_are_what_they_say():
-    paper = Settings.from_preset("gatys2015")
-    assert (paper.init, paper.pooling, paper.normalised, paper.style_layer_weights) == (
-        "noise",
-        "average",
-        True,
-        "equal",
-    )
-    # The notebook: content_weights = [1e0], style_weights = [1e3 / n**2 for n in [64, 128, 256, 512, 512]]
-    notebook = Settings.from_preset("gatys-pytorch")
-    assert (notebook.init, notebook.pooling, notebook.normalised) == ("content", "max", False)
-    assert (notebook.content_weight, notebook.style_weight, notebook.style_layer_weights) == (1, 1000, "inverse-square")
-    assert (notebook.image_size, notebook.side, notebook.iterations, notebook.bounds) == (512, "shortest", 500, False)
-
-
-def test_starts(photo, painting):
-    content, style = photo.astype(np.float32), painting.astype(np.float32)
-
-    def start(**settings):
-        return starting_picture(Settings(**settings), content, style, content.shape[:2])
+    def start(**changes):
+        return first_picture(replace(settings, **changes), PHOTO, PAINTING)
 
     np.testing.assert_array_equal(start(init="content"), content)
-    for picture in (start(init="style"), start(init=painting)):
+    for picture in (start(init="style"), start(init=PAINTING)):
         assert picture.shape == content.shape
         assert np.abs(picture.mean(axis=(0, 1)) - style.mean(axis=(0, 1))).max() < 4
     noise = start(init="noise", seed=3)
@@ -124,111 +96,135 @@ def test_starts(photo, painting):
     centred = noise - noise.mean()
     assert abs((centred[1:] * centred[:-1]).mean()) < 0.05 * (centred**2).mean()
     np.testing.assert_array_equal(noise, start(init="noise", seed=3))
+    assert 50 < start(init="noise", noise_std=60.0).std() < 60 < 2.5 * noise.std() < 70  # clipped, and not
 
 
-def test_the_style_picture_can_have_a_size_of_its_own(photo, painting):
-    def first_style_loss(**settings):
-        result = ministyle.transfer(photo, painting, image_size=40, iterations=1, **settings)
-        return result.history[0].terms["style conv1_1"]
-
-    assert first_style_loss(style_size=40) == first_style_loss()
-    assert first_style_loss(style_size=30) != first_style_loss()
-
-
-def test_content_is_reconstructed_from_a_low_layer(photo):
-    """Figure 1: from conv1_1 the picture comes back nearly perfectly."""
-    result = ministyle.reconstruct_content(photo, "conv1_1", image_size=56, iterations=80)
-    error = np.mean((result.image.astype(float) - photo) ** 2)
-    assert 10 * np.log10(255**2 / error) > 30  # dB
-    assert list(result.history[0].terms) == ["content conv1_1"]
+def test_a_job_goes_through_a_pickle_without_its_network(files):
+    job = Job.of(replace(SMALL, init=str(files[2])), *files[:2])
+    expected = job.run().image
+    assert "network" in vars(job)
+    data = pickle.dumps(job)
+    assert len(data) < 1e5  # the network alone has 70 MB
+    copy = pickle.loads(data)
+    assert "network" not in vars(copy)
+    assert (copy.settings, copy.size, copy.tileable) == (job.settings, job.size, job.tileable)
+    np.testing.assert_array_equal(copy.run().image, expected)
 
 
-def test_style_is_reconstructed_without_the_places(painting, network64):
-    result = ministyle.reconstruct_style(painting, ["conv1_1", "conv2_1"], image_size=48, iterations=40)
-    assert result.image.shape == painting.shape
-    assert list(result.history[0].terms) == ["style conv1_1", "style conv2_1"]
-    assert result.history[-1].loss < result.history[0].loss / 100
-    assert np.abs(result.image.astype(float) - painting).mean() > 20  # it is not the painting
+def test_pictures_are_decoded_once_and_the_network_is_loaded_once(files, calls):
+    opened, loaded = calls
+    job = Job.of(replace(SMALL, init=str(files[2]), colours="photo-luminance"), *files[:2])
+    for path in files:
+        path.unlink()  # from here on nobody needs them
+    job.estimate()
+    job.run()
+    job.run()
+    assert len(opened) == 3 and len(loaded) == 1
 
 
-def test_content_reconstruction_comes_nearer_the_lower_the_layer(photo):
-    """Figure 1, above, from left to right."""
-    original = photo[:32, :48].astype(float)
-
-    def error(layer):
-        result = ministyle.reconstruct_content(original, layer, image_size=48, iterations=60)
-        return np.mean((result.image - original) ** 2)
-
-    errors = [error(layer) for layer in ("conv1_1", "conv2_1", "conv3_1", "conv4_1")]
-    assert errors == sorted(errors)
+# When it stops --------------------------------------------------------------------------------------------
 
 
-def test_a_texture_may_have_any_size(painting):
-    result = ministyle.reconstruct_style(painting, ["conv1_1"], size=(30, 70), image_size=48, iterations=1)
-    assert result.image.shape == (30, 70, 3)
+def test_a_run_stops_where_it_is_told_to():
+    job = Job.of(replace(SMALL, iterations=9), PHOTO, PAINTING)
+    result = job.run(lambda step, pixels: step.iteration == 3)
+    assert result.stopped and result.completed and not result.interrupted
+    assert result.message.endswith("stopped by on_step")
+    assert [step.iteration for step in result.history] == [0, 1, 2, 3]
+    np.testing.assert_array_equal(result.image, job.run(stop_after(3)).image)
+    assert not job.run(lambda step, pixels: None).stopped
 
 
-def test_a_tileable_texture_has_no_edge_that_its_making_knows_of(painting, random):
-    """Begun with a start that is moved across the edges, the whole way leads to the same picture, moved likewise."""
-    start = random.uniform(0, 255, (48, 64, 3))
-    settings = {
-        "layers": ["conv1_1", "conv3_1", "conv5_1"],
-        "size": (48, 64),
-        "image_size": 48,
-        "iterations": 3,
-        "dtype": "float64",
-    }
-
-    def make(move, **more):
-        moved = np.roll(start, (-move, move), axis=(0, 1))
-        return ministyle.reconstruct_style(painting, init=moved, **settings, **more).image.astype(int)
-
-    expected = np.roll(make(0, tileable=True), (-16, 16), axis=(0, 1))
-    assert np.abs(make(16, tileable=True) - expected).max() <= 1  # rounding to whole levels
-    assert np.abs(make(16) - np.roll(make(0), (-16, 16), axis=(0, 1))).max() > 1  # otherwise edges do matter
+def stop_after(iteration):
+    """Return a function for `on_step` that stops a run after so many iterations."""
+    return lambda step, pixels: step.iteration >= iteration
 
 
-def test_with_little_memory_the_same_picture_is_made_in_bands(random, monkeypatch):
-    photo, painting = random.uniform(0, 255, (2, 150, 64, 3))
-    settings = {"image_size": 150, "iterations": 3, "dtype": "float64"}
-    at_once = ministyle.transfer(photo, painting, **settings)
-    monkeypatch.setattr(sys.modules["ministyle.transfer"], "band_rows", lambda *_, **__: 64)
-    in_bands = ministyle.transfer(photo, painting, max_memory=1.0, **settings)
-    assert (at_once.band_rows, in_bands.band_rows) == (None, 64)
-    assert np.abs(at_once.image.astype(int) - in_bands.image).max() <= 1
+@pytest.mark.parametrize(("iteration", "size"), [(0, (80, 64)), (2, (80, 64)), (3, (160, 128))])
+def test_a_pyramid_stops_at_any_scale_with_a_picture_of_full_size(iteration, size, random):
+    settings = Settings(image_size=320, pyramid=True, iterations=4)
+    seen = []
+
+    def stop(step, pixels):
+        seen.append(pixels)
+        return step.iteration == iteration
+
+    result = Job.of(settings, *large_pictures(random)).run(stop)
+    assert result.stopped and result.history[-1].size == size and len(seen) == iteration + 1
+    assert result.image.shape == (*LARGE, 3)
+    expected = resize(seen[-1], *LARGE)
+    assert np.abs(result.image - expected.clip(0, 255)).max() <= 0.501
+
+
+# Memory ---------------------------------------------------------------------------------------------------
+
+
+def test_with_little_memory_the_same_picture_is_made_in_bands(random):
+    photo, painting = random.uniform(0, 255, (2, 640, 64, 3))
+    settings = Settings(image_size=640, iterations=3, dtype="float64")
+    at_once = Job.of(settings, photo, painting)
+    whole = at_once.plan_at(at_once.scales[0])
+    limit = whole.bytes - 5e6
+    in_bands = Job.of(replace(settings, max_memory=limit / 1e9), photo, painting)
+    plan = in_bands.plan_at(in_bands.scales[0])
+    assert not whole.in_bands and plan.rows is not None and plan.bytes <= limit
+    results = at_once.run(), in_bands.run()
+    assert [result.band_rows for result in results] == [None, plan.rows]
+    assert np.abs(results[0].image.astype(int) - results[1].image).max() <= 1
+
+
+def test_a_painting_alone_can_be_worked_on_in_bands(random, monkeypatch):
+    photo, painting = random.uniform(0, 255, (64, 64, 3)), random.uniform(0, 255, (640, 64, 3))
+    settings = Settings(image_size=64, style_size=640, iterations=2, dtype="float64")
+    whole = Job.of(settings, photo, painting)
+    limit = whole.plan_at(whole.scales[0]).bytes - 10e6
+    job = Job.of(replace(settings, max_memory=limit / 1e9), photo, painting)
+    plan = job.plan_at(job.scales[0])
+    assert plan.rows is None and plan.style_rows is not None and plan.bytes <= limit
+    heights = heights_in_the_network(job, monkeypatch)
+    result = job.run()
+    assert max(heights) <= plan.style_rows + 256 < 640  # a band and 128 rows above and below
+    assert result.band_rows is None
+    assert np.abs(whole.run().image.astype(int) - result.image).max() <= 1
+
+
+def heights_in_the_network(job, monkeypatch):
+    """Return a list to which the height of every picture that goes through the job's network is added."""
+    heights = []
+    network = type(job.network)
+    run = network._run
+
+    def watched(self, x, taps):
+        heights.append(len(x))
+        return run(self, x, taps)
+
+    monkeypatch.setattr(network, "_run", watched)
+    return heights
+
+
+def test_a_tileable_picture_is_not_made_in_bands():
+    settings = Settings.from_preset("texture", style_layers="conv1_1", image_size=64, iterations=1)
+    options = {"size": (1024, 64), "tileable": True}
+    limit = make_plan(settings, (1024, 64), content=False, style_size=(320, 300)).bytes - 1e6
+    job = Job.of(replace(settings, max_memory=limit / 1e9), None, PAINTING, **options)
     with pytest.raises(MinistyleError, match="cannot be made in bands"):
-        ministyle.reconstruct_style(painting, ["conv1_1"], image_size=64, tileable=True, max_memory=1.0)
+        job.run()
 
 
-def test_a_tileable_texture_has_sides_of_whole_tiles(painting):
-    settings = {"image_size": 44, "iterations": 1, "tileable": True}
-    assert ministyle.reconstruct_style(painting, ["conv1_1"], **settings).image.shape == (48, 32, 3)
-    with pytest.raises(MinistyleError, match="multiples of 16: 40 x 32"):
-        ministyle.reconstruct_style(painting, ["conv1_1"], size=(32, 40), **settings)
-    with pytest.raises(MinistyleError, match="tv_weight"):
-        ministyle.reconstruct_style(painting, ["conv1_1"], tv_weight=1.0, **settings)
+@pytest.mark.parametrize("style_size", [60, 100])
+def test_a_small_painting_is_not_made_too_small_for_a_pyramid(style_size, random):
+    photo = resize(random.uniform(0, 255, (6, 6, 3)), 256, 256)
+    painting = resize(random.uniform(0, 255, (6, 6, 3)), style_size, style_size)
+    job = Job.of(Settings(image_size=256, style_size=style_size, pyramid=True, iterations=2), photo, painting)
+    assert len(job.scales) == 3
+    assert job.estimate().seconds > 0
+    result = job.run()
+    assert list(dict.fromkeys(step.size for step in result.history)) == [(64, 64), (128, 128), (256, 256)]
 
 
-@pytest.mark.parametrize("init", ["content", "style"])
-def test_a_reconstruction_cannot_begin_with_a_picture_that_is_not_there(init, painting):
-    with pytest.raises(MinistyleError, match=f"asks for a {init} picture"):
-        if init == "content":
-            ministyle.reconstruct_style(painting, ["conv1_1"], init=init)
-        else:
-            ministyle.reconstruct_content(painting, "conv1_1", init=init)
-
-
-def test_on_step_sees_every_iteration(photo, painting):
-    steps = []
-    ministyle.transfer(
-        photo, painting, image_size=32, iterations=3, on_step=lambda step, x: steps.append((step, x.shape))
-    )
-    assert [step.iteration for step, _ in steps] == [0, 1, 2, 3]
-    assert {shape for _, shape in steps} == {(23, 32, 3)}
-
-
-def test_unknown_settings_and_presets_are_refused(photo, painting):
-    with pytest.raises(MinistyleError, match="did you mean iterations"):
-        ministyle.transfer(photo, painting, iteration=3)
-    with pytest.raises(MinistyleError, match="gatys2016"):
-        ministyle.transfer(photo, painting, preset="gatys2016")
+def test_a_panorama_can_be_estimated_and_made(random):
+    panorama = resize(random.uniform(0, 255, (2, 40, 3)), 100, 2000)
+    job = Job.of(Settings(image_size=400, iterations=1), panorama, PAINTING)
+    assert job.size == (20, 400)
+    assert job.estimate().size == (20, 400)
+    assert job.run().image.shape == (20, 400, 3)

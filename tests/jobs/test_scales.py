@@ -1,13 +1,13 @@
-"""Coarse to fine: which levels there are, and what goes from one to the next."""
+"""Coarse to fine: which scales there are, and what goes from one to the next."""
 
-import importlib
 import itertools
 
 import numpy as np
 import pytest
-from ministyle.transfer import make_picture, reconstruct_style, transfer
 
-from ministyle.jobs.scales import SHARES, after, levels
+from ministyle import algorithm, reconstruct_style, transfer
+from ministyle.jobs.job import Job
+from ministyle.jobs.scales import SHARES, Scale, continued, scales
 from ministyle.pictures.sizes import resize
 from ministyle.pictures.values import to_uint8
 from ministyle.settings import Settings
@@ -20,46 +20,57 @@ def pictures(random):
     return [resize(random.uniform(0, 255, (6, 8, 3)), *size) for size in ((256, 320), (320, 288))]
 
 
-def test_without_a_pyramid_there_is_one_level():
-    (level,) = levels(Settings(iterations=70), (300, 400))
-    assert (level.size, level.iterations) == ((300, 400), 70)
+def test_without_a_pyramid_there_is_one_scale():
+    (scale,) = scales(Settings(iterations=70), (300, 400))
+    assert (scale.size, scale.iterations) == ((300, 400), 70)
 
 
-def test_levels_grow_to_the_whole_size():
-    found = levels(Settings(iterations=100, pyramid=True), (301, 400))
-    assert [level.size for level in found] == [(75, 100), (150, 200), (301, 400)]
-    assert [level.iterations for level in found] == [round(100 * share) for share in SHARES.values()]
+def test_scales_grow_to_the_whole_size():
+    found = scales(Settings(iterations=100, pyramid=True), (301, 400))
+    assert [scale.size for scale in found] == [(75, 100), (150, 200), (301, 400)]
+    assert [scale.iterations for scale in found] == [round(100 * share) for share in SHARES.values()]
 
 
 @pytest.mark.parametrize(("size", "count"), [((63, 400), 1), ((128, 128), 2), ((255, 300), 2), ((256, 256), 3)])
-def test_no_level_is_too_small(size, count):
-    found = levels(Settings(pyramid=True), size)
+def test_no_scale_is_too_small(size, count):
+    found = scales(Settings(pyramid=True), size)
     assert len(found) == count and found[-1].size == size
-    assert all(min(level.size) >= 64 for level in found[:-1])
+    assert all(min(scale.size) >= 64 for scale in found[:-1])
 
 
 def test_sides_can_be_held_to_multiples():
-    found = levels(Settings(pyramid=True), (304, 400), multiple=16)
-    assert all(side % 16 == 0 for level in found for side in level.size)
+    found = scales(Settings(pyramid=True), (304, 400), multiple=16)
+    assert all(side % 16 == 0 for scale in found for side in scale.size)
 
 
-def test_steps_count_on_where_the_level_before_ended():
+@pytest.mark.parametrize(
+    ("size", "reduced"),
+    [((400, 600), (100, 150)), ((256, 300), (64, 75)), ((128, 300), (64, 150)), ((60, 90), (60, 90)), ((20, 900),) * 2],
+)
+def test_no_side_of_another_picture_is_made_too_small(size, reduced):
+    scale = Scale((100, 100), 4, 1)
+    assert scale.reduced(size) == reduced
+    assert scale.shrink(np.zeros((*size, 3), np.float32)).shape == (*reduced, 3)
+    assert Scale((100, 100), 1, 1).reduced(size) == size
+
+
+def test_steps_count_on_where_the_scale_before_ended():
     step, last = Step(3, 5, 1.0, {}, 2.0, (64, 64)), Step(10, 12, 4.0, {}, 7.0, (32, 32))
-    assert after(step, None) is step
-    assert after(step, last) == Step(13, 17, 1.0, {}, 9.0, (64, 64))
+    assert continued(step, None) is step
+    assert continued(step, last) == Step(13, 17, 1.0, {}, 9.0, (64, 64))
 
 
-def test_each_level_begins_with_what_the_one_before_ended_with(pictures, monkeypatch):
+def test_each_scale_begins_with_what_the_one_before_ended_with(pictures, monkeypatch):
     calls = []
-    module = importlib.import_module("ministyle.transfer")  # the package has a function of that name
-    original = module.minimise
+    original = algorithm.repaint
 
-    def minimise(objective, start, **options):
-        outcome = original(objective, start, **options)
-        calls.append((start, outcome.pixels, options["iterations"], objective.content_targets["conv4_2"].shape[:2]))
+    def repaint(objective, settings, start, **options):
+        outcome = original(objective, settings, start, **options)
+        (target,) = (term.target for term in objective.terms if term.name == "content conv4_2")
+        calls.append((start, outcome.pixels, options["iterations"], target.shape[:2]))
         return outcome
 
-    monkeypatch.setattr(module, "minimise", minimise)
+    monkeypatch.setattr(algorithm, "repaint", repaint)
     seen = []
     result = transfer(
         *pictures, pyramid=True, image_size=320, iterations=4, on_step=lambda step, x: seen.append((step, x.shape[:2]))
@@ -90,22 +101,21 @@ def test_an_interrupted_picture_has_its_size_and_says_so(pictures):
 
 @pytest.fixture
 def interrupt_before(monkeypatch):
-    """Return a function that lets a user interrupt when a level of this size is prepared."""
-    module = importlib.import_module("ministyle.transfer")
-    original = module.compose_objective
+    """Return a function that lets a user interrupt when a scale of this size is prepared."""
+    original = algorithm.compose_objective
 
     def interrupt_before(size):
-        def compose_objective(network, settings, content, style, level_size, tileable):
-            if level_size == size:
+        def compose_objective(network, settings, content, style, **options):
+            if content.shape[:2] == size:
                 raise KeyboardInterrupt
-            return original(network, settings, content, style, level_size, tileable)
+            return original(network, settings, content, style, **options)
 
-        monkeypatch.setattr(module, "compose_objective", compose_objective)
+        monkeypatch.setattr(algorithm, "compose_objective", compose_objective)
 
     return interrupt_before
 
 
-def test_a_picture_interrupted_between_two_levels_is_kept(pictures, interrupt_before):
+def test_a_picture_interrupted_between_two_scales_is_kept(pictures, interrupt_before):
     interrupt_before((128, 160))
     seen = []
     result = transfer(*pictures, pyramid=True, image_size=320, iterations=4, on_step=lambda step, x: seen.append(x))
@@ -126,7 +136,8 @@ def test_texture_and_noise_begin_small(pictures):
     assert result.image.shape == (320, 288, 3)
 
 
-def test_a_picture_that_is_at_its_minimum_on_every_level_stays_what_it_is():
+def test_a_picture_that_is_at_its_minimum_on_every_scale_stays_what_it_is():
     picture = np.full((256, 256, 3), 90.0, np.float32)
-    result = make_picture(Settings(pyramid=True, iterations=2, style_weight=0.0), picture, picture)
+    settings = Settings(image_size=256, pyramid=True, iterations=2, style_weight=0.0)
+    result = Job.of(settings, picture, picture).run()
     np.testing.assert_array_equal(result.image, 90)

@@ -1,0 +1,66 @@
+"""`gradcheck`."""
+
+import math
+
+import pytest
+from commands import run
+
+from ministyle.checks.gradients import Check
+from ministyle.command import gradcheck
+
+FLAGS = "--size", "16", "--directions", "1", "--device", "cpu"
+CONVOLUTIONS = {"direct", "winograd", "-"}
+
+
+def table(out):
+    """Return the header, the cells of every row, its name apart, and the summary."""
+    header, *rows, summary = out.splitlines()
+    return header.split(), [row[gradcheck.WIDTH :].split() for row in rows], summary
+
+
+@pytest.mark.slow
+def test_gradcheck_finds_the_gradients_right_with_every_convolution():
+    status, out, _ = run("gradcheck", *FLAGS)
+    header, rows, summary = table(out)
+    assert status == 0
+    assert header == ["gradient", "convolution", "method", "error", "allowed"]
+    assert all(len(row) == 5 and row[-1] == "ok" for row in rows)
+    assert {row[0] for row in rows} == CONVOLUTIONS
+    whole = [row[0] for row, line in zip(rows, out.splitlines()[1:], strict=False) if line.startswith("pixels to loss")]
+    assert sorted(whole) == ["direct"] * 8 + ["winograd"] * 8
+    assert summary == f"{len(rows)} checks, 0 wrong"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("convolution", ["direct", "winograd"])
+def test_gradcheck_can_be_held_to_one_convolution(convolution):
+    status, out, _ = run("gradcheck", *FLAGS, "--convolution", convolution)
+    _, rows, _ = table(out)
+    assert status == 0 and {row[0] for row in rows} == {convolution, "-"}
+
+
+@pytest.mark.parametrize("error", [2e-7, math.inf, math.nan])
+def test_gradcheck_fails_where_one_gradient_is_wrong(error, monkeypatch):
+    checks = [Check("loss", "adjoint", 1e-16, 1e-8), Check("convolution", "direction", error, 1e-7, "winograd")]
+    monkeypatch.setattr(gradcheck, "check_gradients", lambda *_, **__: checks)
+    status, out, _ = run("gradcheck")
+    assert status == 1
+    _, loss, convolution, summary = out.splitlines()
+    assert loss.split() == ["loss", "-", "adjoint", "1.0e-16", "1e-08", "ok"]
+    assert convolution.split()[:2] == ["convolution", "winograd"] and convolution.split()[-1] == "WRONG"
+    assert summary == "2 checks, 1 wrong"
+
+
+def test_gradcheck_is_passed_its_flags(monkeypatch):
+    asked = []
+
+    def check_gradients(weights, **options):
+        asked.append((weights, options))
+        return [Check("none", "adjoint", 0.0, 1.0)]
+
+    monkeypatch.setattr(gradcheck, "check_gradients", check_gradients)
+    flags = "--size", "20", "--directions", "2", "--seed", "9", "--device", "cpu", "--weights", "w.h5"
+    assert run("gradcheck", *flags)[0] == 0
+    assert run("gradcheck", *flags, "--convolution", "direct")[0] == 0
+    options = {"size": 20, "directions": 2, "seed": 9, "device": "cpu"}
+    assert asked == [("w.h5", {**options, "convolution": name}) for name in ("all", "direct")]

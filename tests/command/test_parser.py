@@ -1,0 +1,100 @@
+"""Every setting has a flag, and the help says what it means."""
+
+import dataclasses
+
+import pytest
+from commands import SHIPPED, note_jobs, run
+
+from ministyle.command.transfer import DEMO_SETTINGS
+from ministyle.settings import PRESETS, Settings
+
+pytestmark = pytest.mark.usefixtures("folder")
+
+FLAGS = [
+    ("image_size", "64", 64),
+    ("side", "shortest", "shortest"),
+    ("style_size", "48", 48),
+    ("init", "start.png", "start.png"),
+    ("seed", "7", 7),
+    ("noise_std", "40", 40.0),
+    ("convolution", "direct", "direct"),
+    ("threads", "3", 3),
+    ("iterations", "9", 9),
+    ("content_weight", "2.5", 2.5),
+    ("style_weight", "1e4", 1e4),
+    ("tv_weight", "3", 3.0),
+    ("content_layers", "conv3_1,relu4_2", ("conv3_1", "relu4_2")),
+    (
+        "style_layers",
+        "conv1_1,conv2_1,conv3_1,conv4_1,conv4_2",
+        ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv4_2"),
+    ),
+    ("style_layer_weights", "equal", "equal"),
+    ("style_layer_weights", "1,0.5,2,1e-3,0", (1.0, 0.5, 2.0, 0.001, 0.0)),
+    ("convention", "literal", "literal"),
+    ("pooling", "max", "max"),
+    ("optimizer", "lbfgs", "lbfgs"),
+    ("learning_rate", "2.5", 2.5),
+    ("history_size", "5", 5),
+    ("ftol", "1e-5", 1e-5),
+    ("gtol", "0.25", 0.25),
+    ("weights", str(SHIPPED), str(SHIPPED)),
+    ("max_memory", "2GB", 2.0),
+    ("max_memory", "1500 mb", 1.5),
+    ("max_memory", "1.5", 1.5),
+    ("dtype", "float64", "float64"),
+    ("colours", "photo-luminance", "photo-luminance"),
+    ("device", "cpu", "cpu"),
+]
+SWITCHES = [field.name for field in dataclasses.fields(Settings) if field.type is bool]
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """What is asked for; none of it is done."""
+    return note_jobs(monkeypatch)
+
+
+@pytest.mark.parametrize(("name", "text", "value"), FLAGS, ids=lambda value: str(value)[:20])
+def test_a_flag_reaches_its_setting_and_touches_no_other(name, text, value, jobs):
+    status, _, err = run("transfer", "photo.png", "painting.png", "--" + name.replace("_", "-"), text)
+    assert (status, err) == (0, "")
+    assert [job.settings for job in jobs] == [Settings.from_preset("default", **{name: value})]
+    if name != "style_layer_weights":  # of which one is the default
+        assert jobs[0].settings != Settings()
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+@pytest.mark.parametrize(("prefix", "value"), [("--", True), ("--no-", False)])
+def test_a_switch_can_be_set_and_unset(name, prefix, value, jobs):
+    assert run("transfer", "photo.png", "painting.png", prefix + name)[0] == 0
+    assert jobs[0].settings == Settings.from_preset("default", **{name: value})
+
+
+def test_every_setting_has_a_flag():
+    assert {name for name, _, _ in FLAGS} | set(SWITCHES) == {field.name for field in dataclasses.fields(Settings)}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_without_flags_the_preset_decides(preset, jobs):
+    assert run("transfer", "photo.png", "painting.png", "--preset", preset)[0] == 0
+    assert [job.settings for job in jobs] == [Settings.from_preset(preset)]
+
+
+def test_the_help_gives_every_setting_s_meaning_and_default(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+    _, out, _ = run("transfer", "--help")
+    for field in dataclasses.fields(Settings):
+        assert field.metadata["help"] in out
+        assert field.default is None or field.metadata["source"] in out
+    assert "(default: 384;" in out and "(default: conv1_1,conv2_1,conv3_1,conv4_1,conv5_1;" in out
+    assert "(default: off;" in out and "(default: on;" in out
+
+
+def test_the_help_of_the_demo_gives_its_own_defaults(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+    _, out, _ = run("demo", "--help")
+    assert "(default: ministyle-demo.png)" in out and "CONTENT-STYLE.png" not in out
+    meanings = {field.name: field.metadata["help"] for field in dataclasses.fields(Settings)}
+    for name, value in DEMO_SETTINGS.items():
+        assert f"{meanings[name]} (default: {value})" in out

@@ -186,7 +186,9 @@ def make_panel(job, weights_sha256, on_step=None):
 
 def _job(panel):
     """Return a panel's job. It holds pictures, not paths, as a worker may not see this machine's files."""
-    return Job.of(panel.settings, panel.content, panel.style, size=panel.size)
+    content, style, init = records.pictures_of(panel)
+    settings = panel.settings if init is None else dataclasses.replace(panel.settings, init=init)
+    return Job.of(settings, content, style, size=panel.size)
 
 
 def _unweighted(terms, settings):

@@ -76,14 +76,15 @@ def plan_panel(panel, folder):
     settings = panel.settings
     inputs = {"content": panel.content, "style": panel.style}
     recorded = {setting.name: getattr(settings, setting.name) for setting in dataclasses.fields(settings)}
-    if not isinstance(settings.init, str) or settings.init not in STARTS:
+    pictures_of(panel)  # so that a picture that cannot be read is noticed here
+    if _starts_from_file(settings):
         inputs["init"], recorded["init"] = settings.init, None
     plan = {
         "format": FORMAT,
         "name": panel.name,
         "file": f"panels/{panel.name}.png",
         "factors": {str(name): value for name, value in panel.factors.items()},
-        "inputs": {role: _describe_input(role, path, folder) for role, path in inputs.items() if path is not None},
+        "inputs": {role: _describe_input(path, folder) for role, path in inputs.items() if path is not None},
         "size": panel.size,
         "settings": {name: value for name, value in recorded.items() if name not in NOT_RECORDED},
         "weights_sha256": sha256_once(find_weights(settings.weights)),
@@ -120,37 +121,64 @@ def picture_sha256(picture):
     return hashlib.sha256(np.ascontiguousarray(picture, np.uint8).tobytes()).hexdigest()
 
 
-def sha256_once(path, check=None):
-    """Return a file's SHA-256, after `check` has read the file and raised an error if it is unfit.
+def pictures_of(panel):
+    """Return a panel's content, style and start, as arrays (H, W, 3) or None; each file is decoded once.
 
-    Neither is done again unless the file has changed.
+    Raises
+    ------
+    MinistyleError
+        A picture is not a file, or cannot be read.
     """
+    settings = panel.settings
+    content = _decode("content", panel.content, settings.image_size, settings.side)
+    style = _decode("style", panel.style, settings.style_size or settings.image_size, settings.side)
+    return content, style, _decode("init", settings.init) if _starts_from_file(settings) else None
+
+
+def sha256_once(path):
+    """Return a file's SHA-256, computed once unless the file has changed."""
+    return _sha256(path, _version(path))
+
+
+def _starts_from_file(settings):
+    return not isinstance(settings.init, str) or settings.init not in STARTS
+
+
+def _decode(role, path, size=None, side="longest"):
+    if path is None:
+        return None
+    if not isinstance(path, str | os.PathLike):
+        raise MinistyleError(f"the {role} picture of a panel must be a file, not {type(path).__name__}")
+    return _read(path, size, side, _version(path))
+
+
+def _version(path):
+    """Return what changes when a file changes, or None where there is no file."""
     try:
         status = os.stat(path)
-        version = status.st_mtime_ns, status.st_size
     except OSError:
-        version = None
-    return _checked_sha256(path, check, version)
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+@functools.lru_cache(maxsize=64)
+def _read(path, size, side, version):
+    return read_picture(path, size, side)
 
 
 @functools.lru_cache(maxsize=1000)
-def _checked_sha256(path, check, version):
-    if check is not None:
-        check(path)
+def _sha256(path, version):
     return sha256(path)
 
 
-def _describe_input(role, path, folder):
+def _describe_input(path, folder):
     """Return a picture's path, as seen from the experiment's folder, and the hash of its file."""
-    if not isinstance(path, str | os.PathLike):
-        raise MinistyleError(f"the {role} picture of a panel must be a file, not {type(path).__name__}")
     path = Path(path)
-    digest = sha256_once(path, check=read_picture)
     try:
         seen = os.path.relpath(path, folder)
     except ValueError:  # on Windows, another drive
         seen = path.absolute()
-    return {"file": Path(seen).as_posix(), "sha256": digest}
+    return {"file": Path(seen).as_posix(), "sha256": sha256_once(path)}
 
 
 def _as_read(value):

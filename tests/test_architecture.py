@@ -107,6 +107,7 @@ def test_a_pooling_layer_sees_one_step_more_than_the_convolution_before_it(table
 
 def test_the_deepest_layer_is_the_last_one_whatever_their_order():
     assert VGG19.deepest(["conv2_1", "conv5_1", "conv4_4"]).name == "conv5_1"
+    assert VGG19.deepest(["conv4_1", "conv4_3", "conv4_2"]).name == "conv4_3"
     assert VGG19.deepest({"conv1_1"}).name == "conv1_1"
 
 

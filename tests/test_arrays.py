@@ -1,7 +1,12 @@
-import sys
+"""NumPy or CuPy, and the way between host and device."""
 
+import sys
+import threading
+
+import cupy_standin
 import numpy as np
 import pytest
+import threadpoolctl
 
 from ministyle import arrays
 from ministyle.errors import MinistyleError
@@ -39,6 +44,29 @@ def test_the_gpu_is_named(xp, device):
         assert "GiB" in arrays.describe_gpu()
 
 
+def test_gpus_are_counted_and_their_free_memory_read(xp, device):
+    if device == "cuda":
+        assert arrays.gpu_problem() is None
+        assert arrays.gpu_count() >= 1
+        assert arrays.free_gpu_memory() > 2**20
+
+
+def test_a_thread_can_choose_its_gpu(monkeypatch):
+    module = cupy_standin.make_module()
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    chosen = []
+
+    def choose(number):
+        arrays.use_gpu(number)
+        chosen.append(module.cuda.runtime.getDevice())
+
+    for number in (3, 1):
+        thread = threading.Thread(target=choose, args=(number,))
+        thread.start()
+        thread.join()
+    assert chosen == [3, 1]
+
+
 def test_cuda_without_cupy_is_an_error_that_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(MinistyleError, match="cuda12"):
@@ -47,8 +75,6 @@ def test_cuda_without_cupy_is_an_error_that_names_the_extra(monkeypatch):
 
 @pytest.mark.parametrize("fails", [True, False])
 def test_cupy_without_a_gpu_is_noticed(monkeypatch, fails):
-    import cupy_standin
-
     module = cupy_standin.make_module()
 
     def count():
@@ -66,3 +92,51 @@ def test_cupy_without_a_gpu_is_noticed(monkeypatch, fails):
 def test_unknown_device_is_refused():
     with pytest.raises(MinistyleError, match="tpu"):
         arrays.choose_device("tpu")
+
+
+# Numbers ---------------------------------------------------------------------------------------------
+
+
+def test_scalars_come_back_as_floats_in_their_order(xp, device):
+    on_device = [arrays.to_device(np.array(value), device, "float32") for value in (0.5, 3.0)]
+    switch = arrays.to_device(np.array(True), device)
+    scalars = [1.25, on_device[0], np.float64(2.0), switch, on_device[1], np.float32(7)]
+    read = arrays.read_scalars(scalars)
+    assert read == [1.25, 0.5, 2.0, 1.0, 3.0, 7.0]
+    assert {type(number) for number in read} == {float}
+    assert arrays.read_scalars([2.0]) == [2.0]
+    assert arrays.read_scalars([]) == []
+
+
+def test_all_scalars_come_from_the_device_in_one_transfer(monkeypatch):
+    module = cupy_standin.make_module()
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    scalars = [module.ones(()), 5.0, module.zeros((), dtype="float32")]
+    with cupy_standin.watched() as traffic:
+        assert arrays.read_scalars(scalars) == [1.0, 5.0, 0.0]
+    assert traffic.to_host == [2]
+
+
+# BLAS ------------------------------------------------------------------------------------------------
+
+
+def blas_threads():
+    return {library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"}
+
+
+def test_blas_has_one_thread_but_for_a_while_and_gets_its_threads_back():
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        one = arrays.OneBlasThread()
+        with one:
+            assert blas_threads() == {1}
+            with one.released():
+                assert blas_threads() == {2}
+            assert blas_threads() == {1}
+        assert blas_threads() == {2}
+        with pytest.raises(ZeroDivisionError), one:
+            1 / 0  # noqa: B018
+        assert blas_threads() == {2}
+
+
+def test_what_is_said_about_blas_is_about_nothing_else():
+    assert {library["user_api"] for library in arrays.blas_libraries()} == {"blas"}

@@ -82,6 +82,18 @@ def test_weights_multiply_their_terms_and_gradients(network64, pictures):
     assert relative_error(gradient, 2 * dc + 3 * ds + 5 * dt) < 1e-12
 
 
+def test_the_gradient_is_that_of_the_sum_of_all_terms(network64, pictures, random):
+    pixels, content, style = pictures
+    options = {"content_layers": ["conv2_1"], "style_layers": ["conv1_1", "conv2_1"], "tv_weight": 10.0}
+    objective = Objective(network64, content=content, style=style, style_weight=1e-3, **options)
+    direction = random.normal(size=pixels.shape)
+    slope = (objective(pixels).gradient * direction).sum()
+    ahead, behind = (objective(pixels + side * 1e-4 * direction) for side in (1, -1))
+    assert slope == pytest.approx((ahead.loss - behind.loss) / 2e-4, rel=1e-6)
+    for name in ahead.terms:  # each of them has a part in it
+        assert abs(ahead.terms[name] - behind.terms[name]) / 2e-4 > 1e-4 * abs(slope), name
+
+
 def test_at_the_content_picture_the_content_loss_vanishes(network64, pictures):
     _, content, _ = pictures
     loss, gradient = Objective(network64, content=content)(content)

@@ -50,6 +50,19 @@ def test_reconstructions_too(network64, random, halves):
     assert_same(banded(pixels), whole(pixels))
 
 
+def test_one_evaluation_after_the_other_says_the_same(network64, random):
+    pixels, picture = random.uniform(0, 255, (2, 150, 40, 3))
+    banded = banded_by_64(network64, content=picture, style=picture)
+    before = dict(vars(banded))
+    first = banded(pixels)
+    banded(picture)
+    again = banded(pixels)
+    assert (again.loss, again.terms) == (first.loss, first.terms)
+    np.testing.assert_array_equal(again.gradient, first.gradient)
+    assert vars(banded).keys() == before.keys()
+    assert all(value is before[name] for name, value in vars(banded).items())
+
+
 def banded_by_64(network, **options):
     return BandedObjective(network, rows=64, **options)
 

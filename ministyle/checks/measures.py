@@ -86,10 +86,13 @@ def roomiest_direction(network, pixels, directions, taps):
     Among a hundred thousand units there is often one close to its kink, and the shorter the step, the more of a
     difference is rounding error. Parameters as for `linear_region_step`.
     """
-    pattern = _switches(network, pixels, taps)
+    pattern = list(_switches(network, pixels, taps))
+
+    def same_switches(pixels):
+        return all(bool((a == b).all()) for a, b in zip(pattern, _switches(network, pixels, taps), strict=True))
 
     def is_linear(direction, step):
-        return all(_same(pattern, _switches(network, pixels + t * step * direction, taps)) for t in (-2, 2))
+        return all(same_switches(pixels + t * step * direction) for t in (-2, 2))
 
     roomiest, *others = directions
     step = SPACING
@@ -104,9 +107,18 @@ def roomiest_direction(network, pixels, directions, taps):
 
 
 def _switches(network, pixels, taps):
-    """Return which units are on: the ReLUs' masks, and the maxima's winners where pooling takes the maximum."""
-    _, tape = network.forward(pixels, taps)
-    return [array for operation, cache in tape if operation.kind in ("relu", "pool") for array in _arrays(cache)]
+    """Yield which units are on: the ReLUs' masks, and the maxima's winners where pooling takes the maximum.
+
+    The network runs no further than the caller asks: most directions differ in the first layers already.
+    """
+    x, left = pixels, set(taps)
+    for operation in network.operations:
+        x, cache = operation.forward(x)
+        if operation.kind in ("relu", "pool"):
+            yield from _arrays(cache)
+        left.discard(operation.layer)
+        if not left:
+            return
 
 
 def _arrays(cache):
@@ -114,10 +126,6 @@ def _arrays(cache):
     if isinstance(cache, tuple | list):
         return [array for part in cache for array in _arrays(part)]
     return [cache] if hasattr(cache, "dtype") else []
-
-
-def _same(these, those):
-    return all(bool((this == that).all()) for this, that in zip(these, those, strict=True))
 
 
 def _relative_difference(a, b):

@@ -3,33 +3,95 @@
 Most of the mistakes planted here were found in published implementations.
 """
 
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import pytest
 
-from ministyle import gradcheck, layers, losses, network, objective
-from ministyle.checks.gradients import STEP, Check, adjoint_error, check_gradients, directional_error
+from ministyle import layers, losses, network, objective, terms
+from ministyle.checks import gradients
+from ministyle.checks.gradients import check_gradients
 from ministyle.errors import MinistyleError
+from ministyle.fast import winograd
+from ministyle.fast.pooling import Pooling
+
+WAY = "pixels to loss"
+CHEAPEST = {"size": 16, "directions": 1}
 
 
-def first_failure(weights):
-    """Return the first check that fails, or None. Size and directions are the cheapest there are."""
-    return next((check for check in check_gradients(weights, size=16, directions=1) if not check.passed), None)
+def first_failure(weights, convolution="direct"):
+    """Return the first check that fails, or None."""
+    checks = check_gradients(weights, convolution=convolution, **CHEAPEST)
+    return next((check for check in checks if not check.passed), None)
 
 
-@pytest.mark.parametrize("convolution", ["direct", "winograd"])
-def test_the_packages_own_gradients_pass(weights, convolution):
-    checks = list(check_gradients(weights, size=17, directions=2, seed=5, convolution=convolution))
+def failures(weights, convolution="direct"):
+    """Return all checks that fail, and all that pass."""
+    checks = list(check_gradients(weights, convolution=convolution, **CHEAPEST))
+    return [check for check in checks if not check.passed], [check for check in checks if check.passed]
+
+
+@pytest.mark.slow
+def test_the_packages_own_gradients_pass(weights):
+    checks = list(check_gradients(weights, size=17, directions=2, seed=5))
     assert [check for check in checks if not check.passed] == []
-    assert len({(check.name, check.method) for check in checks}) == len(checks) == 24
+    assert len({(check.name, check.method, check.convolution) for check in checks}) == len(checks) == 40
     assert all(check.tolerance <= 1e-7 for check in checks)
     assert {check.tolerance for check in checks if check.method == "adjoint"} == {1e-8}
 
 
+@pytest.mark.slow
+def test_by_default_every_backend_of_the_device_is_checked_and_every_check_says_which(weights):
+    checks = list(check_gradients(weights, **CHEAPEST))
+    way = {
+        f"{WAY}, {filters}, {pooling} pooling, {convention}"
+        for filters, pooling, convention in product(("raw", "normalised"), ("average", "max"), ("mean", "literal"))
+    }
+    for convolution in ("direct", "winograd"):
+        of_this = [check.name for check in checks if check.convolution == convolution]
+        assert {name for name in of_this if name.startswith(WAY)} == way
+        assert {"average pooling", "max pooling"} <= set(of_this)
+        assert any(name.startswith("convolution") and "periodic border" in name for name in of_this)
+    assert {check.name for check in checks if not check.convolution} == {
+        "preprocessing",
+        "Gram matrix",
+        "total variation",
+        *(f"{kind} loss, {convention}" for kind in ("content", "style") for convention in ("mean", "literal")),
+    }
+    assert {check.convolution for check in checks} == {"", "direct", "winograd"}
+
+
+@pytest.mark.parametrize(
+    ("convolution", "name"), [("direct", "direct"), ("winograd", "winograd"), ("auto", "winograd")]
+)
+def test_one_backend_alone_can_be_checked(weights, convolution, name):
+    checks = list(check_gradients(weights, convolution=convolution, **CHEAPEST))
+    assert {check.convolution for check in checks} == {"", name}
+    assert len(checks) == 24
+
+
 def test_it_runs_on_the_device(xp, device, weights):
-    checks = check_gradients(weights, size=16, directions=1, device=device)
-    names = [check.name for check in checks if check.passed]
-    assert any("pixels to loss" in name for name in names)
-    assert len(names) == 24
+    checks = list(check_gradients(weights, device=device, **CHEAPEST))
+    assert [check for check in checks if not check.passed] == []
+    assert any(WAY in check.name for check in checks)
+    assert {check.convolution for check in checks} == ({"", "direct", "winograd"} if xp is np else {"", "direct"})
+
+
+@pytest.mark.slow
+def test_a_backend_that_is_registered_later_is_checked_too(weights, monkeypatch):
+    class Backend(network.PlainBackend):
+        devices = ("cpu",)
+
+        def convolution(self, name, kernel, bias, border):
+            convolution, relu = super().convolution(name, kernel, bias, border)
+            yield replace(convolution, backward=lambda dy, cache: 1.001 * layers.convolution_backward(dy, cache))
+            yield relu
+
+    monkeypatch.setitem(network.BACKENDS, "new", Backend)
+    wrong, right = failures(weights, "all")
+    assert {check.convolution for check in wrong} == {"new"}
+    assert {check.convolution for check in right} == {"", "direct", "winograd", "new"}
 
 
 # Mistakes, each as (object, attribute, wrong version). A wrong version may call the right one, bound here.
@@ -38,10 +100,15 @@ right_style_loss = losses.style_loss
 right_gram_backward = losses.gram_backward
 right_content_loss = losses.content_loss
 right_total_variation = losses.total_variation_loss
-right_relu_forward = layers.relu_forward
-right_max_pool_backward = layers.max_pool_backward
+right_convolution_backward = layers.convolution_backward
+right_average_pool_backward = layers.average_pool_backward
 right_forward = network.Network.forward
+right_backward = network.Network.backward
 right_call = objective.Objective.__call__
+right_compare = terms.StyleTerm.compare
+right_variation_term = terms.TotalVariationTerm.value_and_gradient
+right_fast_backward = winograd.Convolution.backward
+right_fast_pooling = Pooling.backward
 
 
 def gram_gradient_from_another_pictures_features(dG, F):
@@ -97,11 +164,13 @@ def kernel_turned_in_one_direction_only(dy, cache):
     return layers.convolution_forward(dy, kernel[::-1].swapaxes(2, 3))[0]
 
 
+def border_forgotten_on_the_way_back(dy, cache):
+    kernel, _ = cache
+    return right_convolution_backward(dy, (kernel, "zero"))
+
+
 def average_gradient_not_divided(dy, cache):
     return 4 * right_average_pool_backward(dy, cache)
-
-
-right_average_pool_backward = layers.average_pool_backward
 
 
 def max_gradient_shared_by_all(dy, cache):
@@ -133,24 +202,64 @@ def pixels_clamped_inside_the_objective(self, pixels, taps):
 
 
 def total_without_the_content_term(self, pixels):
-    loss, gradient = right_call(self, pixels)
-    return loss - sum(value for name, value in self.terms.items() if name.startswith("content")), gradient
+    evaluation = right_call(self, pixels)
+    content = sum(value for name, value in evaluation.terms.items() if name.startswith("content"))
+    return replace(evaluation, loss=evaluation.loss - content)
 
 
 def total_without_total_variation(self, pixels):
-    loss, gradient = right_call(self, pixels)
-    return loss - self.terms.get("total variation", 0.0), gradient
+    evaluation = right_call(self, pixels)
+    return replace(evaluation, loss=evaluation.loss - evaluation.terms.get("total variation", 0.0))
 
 
-def only_the_deepest_taps_gradient(self, tape, gradients):
+def only_the_deepest_taps_gradient(self, tape, gradients, release=False):
     deepest = max(gradients)
-    return right_backward(self, tape, {deepest: gradients[deepest]})
+    return right_backward(self, tape, {deepest: gradients[deepest]}, release)
 
 
-right_backward = network.Network.backward
+def style_weight_forgotten_in_the_gradient(self, total, shape):
+    value, derivative = right_compare(self, total, shape)
+    return value, derivative / self.weight
 
 
-MISTAKES = [
+def variation_weight_forgotten_in_the_gradient(self, F, over_rows):
+    value, gradient = right_variation_term(self, F, over_rows)
+    return value, gradient / self.weight
+
+
+def fast_gradient_a_little_too_large(self, dy, positive):
+    return right_fast_backward(self, dy, positive) * (1 + 1e-5)
+
+
+def fast_gradient_not_masked(self, dy, positive):
+    return right_fast_backward(self, dy, np.ones_like(positive))
+
+
+def fast_gradient_with_a_border_of_zeros(self, dy, positive):
+    return right_fast_backward(winograd.Convolution(self.kernel, self.bias, self.workers, "zero"), dy, positive)
+
+
+def fast_pooling_gradient_not_divided(self, dy, cache):
+    return 4 * right_fast_pooling(self, dy, cache)
+
+
+PLAIN_MISTAKES = [
+    (layers, "relu_forward", relu_mask_at_least_zero),
+    (layers, "relu_forward", relu_in_place),
+    (layers, "relu_backward", relu_never_masked),
+    (layers, "convolution_backward", kernel_not_turned),
+    (layers, "convolution_backward", kernel_turned_in_one_direction_only),
+    (layers, "convolution_backward", border_forgotten_on_the_way_back),
+    (layers, "average_pool_backward", average_gradient_not_divided),
+    (layers, "max_pool_backward", max_gradient_shared_by_all),
+]
+FAST_MISTAKES = [
+    (winograd.Convolution, "backward", fast_gradient_a_little_too_large),
+    (winograd.Convolution, "backward", fast_gradient_not_masked),
+    (winograd.Convolution, "backward", fast_gradient_with_a_border_of_zeros),
+    (Pooling, "backward", fast_pooling_gradient_not_divided),
+]
+OTHER_MISTAKES = [
     (losses, "gram_backward", gram_gradient_from_another_pictures_features),
     (losses, "gram_backward", gram_gradient_half),
     (losses, "gram_backward", gram_gradient_normalised_by_three),
@@ -158,27 +267,29 @@ MISTAKES = [
     (losses, "style_loss", style_gradient_of_one_triangle),
     (losses, "content_loss", content_gradient_masked_in_the_loss),
     (losses, "total_variation_loss", variation_without_its_right_neighbours),
-    (layers, "relu_forward", relu_mask_at_least_zero),
-    (layers, "relu_forward", relu_in_place),
-    (layers, "relu_backward", relu_never_masked),
-    (layers, "convolution_backward", kernel_not_turned),
-    (layers, "convolution_backward", kernel_turned_in_one_direction_only),
-    (layers, "average_pool_backward", average_gradient_not_divided),
-    (layers, "max_pool_backward", max_gradient_shared_by_all),
-    (gradcheck, "preprocess_backward", preprocessing_channels_not_turned_back),
-    (gradcheck, "preprocess_backward", preprocessing_scale_forgotten),
+    (gradients, "preprocess_backward", preprocessing_channels_not_turned_back),
+    (gradients, "preprocess_backward", preprocessing_scale_forgotten),
     (network, "preprocess_backward", preprocessing_channels_not_turned_back),
     (network.Network, "forward", pixels_clamped_inside_the_objective),
     (network.Network, "backward", only_the_deepest_taps_gradient),
     (objective.Objective, "__call__", total_without_the_content_term),
     (objective.Objective, "__call__", total_without_total_variation),
+    (terms.StyleTerm, "compare", style_weight_forgotten_in_the_gradient),
+    (terms.TotalVariationTerm, "value_and_gradient", variation_weight_forgotten_in_the_gradient),
 ]
 
 
-@pytest.mark.parametrize(("place", "name", "mistake"), MISTAKES, ids=[mistake.__name__ for *_, mistake in MISTAKES])
-def test_a_planted_mistake_is_caught(weights, monkeypatch, place, name, mistake):
+@pytest.mark.parametrize(
+    ("place", "name", "mistake", "convolution"),
+    [
+        *((*mistake, "direct") for mistake in (*PLAIN_MISTAKES, *OTHER_MISTAKES)),
+        *((*mistake, "winograd") for mistake in FAST_MISTAKES),
+    ],
+    ids=[mistake.__name__ for *_, mistake in (*PLAIN_MISTAKES, *OTHER_MISTAKES, *FAST_MISTAKES)],
+)
+def test_a_planted_mistake_is_caught(weights, monkeypatch, place, name, mistake, convolution):
     monkeypatch.setattr(place, name, mistake)
-    assert first_failure(weights) is not None
+    assert first_failure(weights, convolution) is not None
 
 
 @pytest.mark.parametrize("kind", ["average", "max"])
@@ -190,69 +301,68 @@ def test_a_mistake_in_the_networks_own_pooling_is_caught(weights, monkeypatch, k
     assert kind in failure.name
 
 
-def test_a_change_of_one_part_in_a_million_is_caught(random):
-    x = random.normal(size=(5, 5))
-    directions = [random.normal(size=(5, 5))]
+def scaled(function):
+    """Return a function whose gradient is too large by one part in 1000; it returns that alone or last."""
 
-    def cubic(factor):
-        return lambda x: ((x**3).sum(), factor * 3 * x**2)
+    def wrong(*arguments, **options):
+        result = function(*arguments, **options)
+        if isinstance(result, tuple):
+            return (*result[:-1], result[-1] * 1.001)
+        return result * 1.001
 
-    assert directional_error(cubic(1), x, directions, [STEP]) < 1e-12
-    assert directional_error(cubic(1 + 1e-6), x, directions, [STEP]) == pytest.approx(1e-6, rel=1e-3)
-
-
-@pytest.mark.parametrize("wrong", [17.0, 0.0, -2.0, 2.000001, np.inf, np.nan])
-def test_a_checker_must_not_accept_17_where_2_is_right(wrong):
-    """A published checker computed its error once, before its loop, and so accepted anything."""
-    x = np.array([1.0])
-    error = directional_error(lambda x: (float(x[0] ** 2), np.array([wrong])), x, [np.ones(1)], [STEP])
-    assert not Check("square", "direction", error, 1e-7).passed
+    return wrong
 
 
-def test_the_stencil_is_exact_for_degree_four(random):
-    coefficients = random.normal(size=5)
-    polynomial = np.polynomial.Polynomial(coefficients)
-    x = np.array([0.7])
-
-    def function(x):
-        return polynomial(x).sum(), polynomial.deriv()(x)
-
-    assert directional_error(function, x, [np.ones(1)], [0.5]) < 1e-13
-
-
-def test_adjoint_error_of_a_matrix_and_of_a_wrong_transpose(random):
-    A, B = random.normal(size=(2, 4, 6))
-    u, v = random.normal(size=4), random.normal(size=6)
-    assert adjoint_error(lambda v: A @ v, lambda u: A.T @ u, u, v) < 1e-13
-    assert adjoint_error(lambda v: A @ v, lambda u: B.T @ u, u, v) > 1e-3
-
-
-def test_the_step_stays_inside_the_linear_region(network64, random):
-    """No unit may switch between the stencil's ends; just outside of twice the step some unit does."""
-    pixels = random.uniform(-40, 295, (16, 16, 3))
-    direction = random.uniform(-1, 1, (16, 16, 3))
-    taps = ["conv3_1"]
-    step = gradcheck.linear_region_step(network64, pixels, direction, taps)
-
-    def masks(t):
-        _, tape = network64.forward(pixels + t * step * direction, taps)
-        return np.concatenate([cache.ravel() for operation, _, _, cache in tape if operation == "relu"])
-
-    here = masks(0)
-    assert all((masks(t) == here).all() for t in np.linspace(-2, 2, 9))
-    assert step == STEP or any((masks(t) != here).any() for t in (-4, 4))
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "name", "convolution", "other"),
+    [
+        (winograd.Convolution, "backward", "winograd", "direct"),
+        (layers, "convolution_backward", "direct", "winograd"),
+    ],
+)
+def test_a_mistake_in_one_convolution_fails_its_lines_and_no_others(
+    weights, monkeypatch, place, name, convolution, other
+):
+    monkeypatch.setattr(place, name, scaled(getattr(place, name)))
+    wrong, right = failures(weights, "all")
+    assert {check.convolution for check in wrong} == {convolution}
+    assert {check.convolution for check in right} == {"", other, convolution}
+    assert sum(check.name.startswith(WAY) for check in wrong) == 8
+    assert any(check.name.startswith("convolution") for check in wrong)
+    assert {check.name for check in right if check.convolution == convolution} <= {
+        "average pooling",
+        "max pooling",
+        "ReLU",
+    }
 
 
-def test_the_roomiest_direction_is_the_one_with_the_longest_step(network64, random):
-    pixels = random.uniform(-40, 295, (16, 16, 3))
-    directions = random.uniform(-1, 1, (6, 16, 16, 3))
-    steps = [gradcheck.linear_region_step(network64, pixels, direction, ["conv3_1"]) for direction in directions]
-    roomiest, step = gradcheck.roomiest_direction(network64, pixels, list(directions), ["conv3_1"])
-    assert step == max(steps) > min(steps)
-    np.testing.assert_array_equal(roomiest, directions[int(np.argmax(steps))])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("total_variation_loss", {"total variation"}),
+        ("content_loss", {"content loss, mean", "content loss, literal"}),
+        ("style_loss", {"style loss, mean", "style loss, literal"}),
+        ("gram_backward", {"Gram matrix"}),
+    ],
+)
+def test_a_mistake_in_a_loss_fails_its_own_lines_and_the_way_from_pixels_to_loss(weights, monkeypatch, name, lines):
+    monkeypatch.setattr(losses, name, scaled(getattr(losses, name)))
+    wrong, _ = failures(weights, "all")
+    assert {check.name for check in wrong if not check.name.startswith(WAY)} == lines
+    assert sum(check.name.startswith(WAY) for check in wrong) == 16
 
 
 @pytest.mark.parametrize("settings", [{"size": 15}, {"directions": 0}, {"seed": -1}])
 def test_impossible_checks_are_refused(weights, settings):
     with pytest.raises(MinistyleError, match="must be at least"):
         check_gradients(weights, **settings)
+
+
+def test_a_backend_that_the_device_or_the_package_does_not_have_is_refused(weights, xp, device):
+    with pytest.raises(MinistyleError, match="convolution"):
+        check_gradients(weights, convolution="fft", device=device)
+    if xp is not np:
+        with pytest.raises(MinistyleError, match="cannot run on device 'cuda'"):
+            check_gradients(weights, convolution="winograd", device=device)

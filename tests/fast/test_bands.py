@@ -224,7 +224,7 @@ def test_an_objective_composed_in_bands_says_what_the_plain_one_says(network64, 
     pixels, content = random.uniform(0, 255, (2, 150, 40, 3))
     style, settings = random.uniform(0, 255, (200, 30, 3)), Settings(tv_weight=0.5, content_layers=("conv3_1",))
     whole = algorithm.compose_objective(network64, settings, content, style)
-    banded = bands.compose_objective(network64, settings, content, style, rows=rows, style_rows=style_rows)
+    banded = bands.compose_banded_objective(network64, settings, content, style, rows=rows, style_rows=style_rows)
     assert isinstance(banded, BandedObjective) == (rows is not None)
     assert_same(banded(pixels), whole(pixels))
 

@@ -145,7 +145,7 @@ class Job:
         return make_plan(self.settings, scale.size, content=content, style_size=style_size, limit=limit)
 
     def style_size_at(self, scale):
-        """Return the (height, width) of the painting at a scale, with what surrounds it, or None where there is none."""
+        """Return the (height, width) of the painting at a scale, with what surrounds it, or None without one."""
         if self.painting is None:
             return None
         return tuple(side + 2 * self.margin for side in scale.reduced(self.painting.shape[:2]))

@@ -80,15 +80,17 @@ class Settings:
     side: str = _setting("longest", "which side --image-size and --style-size measure", "ours", SIDES)
     style_size: int = _setting(
         None,
-        "the same of the style picture; by default as --image-size",
+        "the same for the style picture; by default that of --image-size",
         "the authors' code",
         minimum=16,
         maximum=MAXIMUM_SIZE,
     )
     init: str = _setting(
-        "content", "start from 'noise', 'content', 'style' or a picture file", "ours; the paper starts from noise"
+        "content",
+        "what to start from: 'noise', 'content', 'style' or a picture file",
+        "ours; the paper starts from noise",
     )
-    seed: int = _setting(0, "of the noise", "ours", minimum=0)
+    seed: int = _setting(0, "seed of the noise", "ours", minimum=0)
     noise_std: float = _setting(
         25.0,
         "standard deviation of the noise in grey levels (0 to 255)",
@@ -103,7 +105,7 @@ class Settings:
     tv_weight: float = _setting(
         0.0, "weight of the total variation", "the paper has none", minimum=0, term=total_variation_terms
     )
-    content_layers: tuple = _setting(CONTENT_LAYERS, "layers whose activations are kept", "the paper, figure 2")
+    content_layers: tuple = _setting(CONTENT_LAYERS, "layers whose activations are matched", "the paper, figure 2")
     style_layers: tuple = _setting(STYLE_LAYERS, "layers whose Gram matrices are matched", "the paper, figure 2")
     style_layer_weights: str | tuple = _setting(
         "equal",
@@ -128,9 +130,9 @@ class Settings:
     )
     history_size: int = _setting(10, "steps that L-BFGS remembers", "SciPy", minimum=1, maximum=1000)
     learning_rate: float = _setting(
-        LEARNING_RATE, "grey levels (0 to 255), about, that Adam moves a pixel in one step", "ours", minimum=0
+        LEARNING_RATE, "about how many grey levels (0 to 255) Adam moves a pixel in one step", "ours", minimum=0
     )
-    ftol: float = _setting(0.0, "stop when the loss falls by less than this, relatively", "ours", minimum=0)
+    ftol: float = _setting(0.0, "stop when a step lowers the loss by no more than this share of it", "ours", minimum=0)
     gtol: float = _setting(
         0.0, "stop when no component of the gradient, loss per grey level, exceeds this", "ours", minimum=0
     )
@@ -142,14 +144,17 @@ class Settings:
     )
     max_memory: float = _setting(
         None,
-        "GB that the program may take; where that is too little at once, the picture is worked on in bands",
+        "GB that the program may take; a picture that takes more is worked on in bands",
         "ours",
         minimum=0.1,
         unit="GB",
     )
     dtype: str = _setting("float32", "type the network computes in", "ours", DTYPES)
     convolution: str = _setting(
-        "auto", "the fast convolution, for the CPU, or the plain one", "ours", lambda: ("auto", *BACKENDS)
+        "auto",
+        "'winograd' is fast and for the CPU, 'direct' is plain; 'auto' takes the fast one where it can",
+        "ours",
+        lambda: ("auto", *BACKENDS),
     )
     threads: int = _setting(
         None, "threads of the fast convolution; by default all cores", "ours", minimum=1, maximum=1024
@@ -157,7 +162,13 @@ class Settings:
     tf32: bool = _setting(
         False, "let a GPU round the numbers it multiplies to 10 bits: faster, and 1000 times less exact", "ours"
     )
-    colours: str = _setting("painting", "whose colours the picture gets", "the paper", lambda: COLOURS)
+    colours: str = _setting(
+        "painting",
+        "whose colours the picture gets: 'painting', or 'photo-luminance': the photograph's, and the painting gives "
+        "light and dark only",
+        "the paper",
+        lambda: COLOURS,
+    )
     device: str = _setting("auto", "where to compute; 'auto' takes a GPU where there is one", "ours", DEVICES)
 
     def __post_init__(self):

@@ -194,7 +194,8 @@ def _double(scalar):
 
 def activations(network, picture, layers):
     """Return a picture's activations: layer -> (H_l, W_l, N)."""
-    return network.features(picture, layers)
+    # Copies, as targets live long: where the backend keeps its arrays they would hold up the memory around them.
+    return {name: F.copy() for name, F in network.features(picture, layers).items()}
 
 
 def gram_matrices(network, picture, layers, margin=0):

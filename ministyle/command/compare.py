@@ -14,12 +14,23 @@ def add(commands):
     command.add_argument("picture", help="the picture to be judged")
     command.add_argument("reference", help="the picture it is compared with")
     command.add_argument(
-        "--layers", type=names, default=features.COMPARED_LAYERS, help="(default: those of the default preset)"
+        "--layers",
+        type=names,
+        default=features.COMPARED_LAYERS,
+        help="layers to compare, separated by commas (default: those of the preset 'default')",
     )
     command.add_argument("--image-size", type=count, default=384, help="longest side in pixels (default: 384)")
-    command.add_argument("--pooling", choices=POOLING, default="average", help="(default: average)")
     command.add_argument(
-        "--normalised", action=argparse.BooleanOptionalAction, default=True, help="which network (default: normalised)"
+        "--pooling",
+        choices=POOLING,
+        default="average",
+        help="how the network shrinks its feature maps (default: average)",
+    )
+    command.add_argument(
+        "--normalised",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="rescale every filter to a mean activation of 1 (default: on)",
     )
     add_weights_and_device(command)
 

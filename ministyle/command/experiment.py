@@ -17,9 +17,9 @@ EXPERIMENT = {"preset": "gatys2015", "noise_std": 25.0}
 
 def add_experiment_flags(command, folder, *, preset, leave_out=(), **defaults):
     """Add the flags that figures and grids have in common."""
-    command.add_argument("-o", "--output", type=Path, default=folder, help=f"folder (default: {folder})")
+    command.add_argument("-o", "--output", type=Path, default=folder, help=f"folder to write (default: {folder})")
     command.add_argument(
-        "--overwrite", action="store_true", help="make those panels again that are there with other settings"
+        "--overwrite", action="store_true", help="make panels again that were made with other settings"
     )
     command.add_argument(
         "--scheduler", metavar="ADDRESS", help="make the panels on a Dask cluster, such as tcp://10.0.0.1:8786"

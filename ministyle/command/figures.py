@@ -16,7 +16,7 @@ def add(commands):
     command.add_argument("photo", help="the picture for the content reconstructions")
     command.add_argument("painting", help="the picture for the style reconstructions")
     left_out = (*RATIO_SETTINGS, "content_layers", "style_layers", "style_layer_weights", "style_size")
-    add_experiment_flags(command, Path("figure1"), preset="texture", leave_out=(*left_out, "normalised"))
+    add_experiment_flags(command, Path("figure1"), preset="texture", leave_out=(*left_out, "normalised", "colours"))
     _add_originals_flag(command)
 
     command = add_command(numbers, "2", "one photograph in several styles", run_2)
@@ -39,7 +39,7 @@ def _add_originals_flag(command):
         "--no-originals",
         dest="originals",
         action="store_false",
-        help="leave the pictures it is made from out of the figure, where they may not be passed on",
+        help="leave the pictures that it is made from out of the figure, as when they may not be passed on",
     )
 
 

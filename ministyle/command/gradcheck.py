@@ -10,9 +10,13 @@ WIDTH = 55  # of the column with the gradients' names
 def add(commands):
     """Add the command."""
     command = add_command(commands, "gradcheck", "check all gradients against finite differences", run)
-    command.add_argument("--size", type=int, default=32, help="side in pixels of the picture used (default: 32)")
-    command.add_argument("--directions", type=int, default=3, help="random directions for each check (default: 3)")
-    command.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    command.add_argument(
+        "--size", type=int, default=32, help="side in pixels of the picture that is used (default: 32)"
+    )
+    command.add_argument(
+        "--directions", type=int, default=3, help="number of random directions for each check (default: 3)"
+    )
+    command.add_argument("--seed", type=int, default=0, help="seed of all that is random (default: 0)")
     command.add_argument(
         "--convolution",
         choices=("all", *BACKENDS),

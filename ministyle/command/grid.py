@@ -14,7 +14,12 @@ from .parser import add_command, names, seeds, settings_of
 
 def add(commands):
     """Add the commands."""
-    command = add_command(commands, "grid", "make a factorial design of stimuli, every combination", run_grid)
+    command = add_command(
+        commands,
+        "grid",
+        "make a factorial design of stimuli: every combination of pictures, ratios, layers and seeds",
+        run_grid,
+    )
     command.add_argument("--content", required=True, metavar="DIR", help="folder of photographs, or one picture")
     command.add_argument("--style", required=True, metavar="DIR", help="folder of paintings, or one picture")
     command.add_argument(
@@ -25,18 +30,20 @@ def add(commands):
         help="sets of style layers, separated by commas: 1 to 5 for the paper's first one to five, or names joined by "
         "+ (default: 5)",
     )
-    command.add_argument("--seeds", type=seeds, default=(0,), help="of the noise, separated by commas (default: 0)")
+    command.add_argument(
+        "--seeds", type=seeds, default=(0,), help="seeds of the noise, separated by commas (default: 0)"
+    )
     add_ratios_flag(command, (RATIO,), "as many as you like")
     left_out = (*RATIO_SETTINGS, "style_layers", "seed")
     add_experiment_flags(command, Path("stimuli"), leave_out=left_out, **EXPERIMENT)
 
     command = add_command(commands, "remake", "make one panel of a figure or grid again, from its record", run_remake)
-    command.add_argument("manifest", type=Path, help="manifest.json of the figure or grid, or one panel's own record")
+    command.add_argument("manifest", type=Path, help="manifest.json of the figure or grid, or the panel's own record")
     command.add_argument("name", nargs="?", help="the panel's name")
     command.add_argument("-o", "--output", type=Path, required=True, help="picture to write")
     command.add_argument("--overwrite", action="store_true", help="replace an existing picture")
-    for role in ("content", "style", "init"):
-        command.add_argument(f"--{role}", help=f"the {role} picture, where it is no longer where the record says")
+    for role, picture in (("content", "content picture"), ("style", "style picture"), ("init", "starting picture")):
+        command.add_argument(f"--{role}", help=f"the {picture}, if it is no longer where the record says")
     command.add_argument("--weights", help="weight file (default: the one that 'info' shows)")
 
 

@@ -62,9 +62,13 @@ def add_run_flags(command, output, *, own_output=None, preset="default", leave_o
     """
     command.add_argument("-o", "--output", type=Path, default=own_output, help=f"picture to write (default: {output})")
     command.add_argument("--overwrite", action="store_true", help="replace an existing picture")
-    command.add_argument("--print-every", type=count, metavar="N", help="print the terms of the loss each N iterations")
-    command.add_argument("--save-every", type=count, metavar="N", help="save the picture each N iterations, numbered")
-    command.add_argument("--estimate", action="store_true", help="only say how long it will take, and how much memory")
+    command.add_argument(
+        "--print-every", type=count, metavar="N", help="print the terms of the loss every N iterations"
+    )
+    command.add_argument("--save-every", type=count, metavar="N", help="save the picture every N iterations, numbered")
+    command.add_argument(
+        "--estimate", action="store_true", help="only say how long the picture will take, and how much memory"
+    )
     command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
     command.add_argument("-v", "--verbose", action="store_true", help="say which weights are used")
     add_settings(command, preset, leave_out, flags, **defaults)
@@ -82,9 +86,9 @@ def add_settings(command, preset, leave_out=(), flags=None, **defaults):
     **defaults : settings with a default of the command's own
     """
     command.add_argument(
-        "--preset", choices=PRESETS, default=preset, help=f"defaults to begin with (default: {preset})"
+        "--preset", choices=PRESETS, default=preset, help=f"set of defaults to begin with (default: {preset})"
     )
-    group = command.add_argument_group("settings", f"Defaults are those of the preset {preset}.")
+    group = command.add_argument_group("settings", f"The defaults shown are those of the preset '{preset}'.")
     shown = {**PRESETS[preset], **defaults}
     for setting in dataclasses.fields(Settings):
         if setting.name not in leave_out:
@@ -95,12 +99,11 @@ def add_settings(command, preset, leave_out=(), flags=None, **defaults):
 
 def _add_setting(group, flag, setting, own_default):
     """Add one setting's flag. Its default is the command's own, or else the preset's."""
-    default = ",".join(setting.default) if isinstance(setting.default, tuple) else setting.default
     text = setting.metadata["help"]
     if own_default is not None:
-        text += f" (default: {own_default})"
-    elif default is not None:
-        text += f" (default: {default}; {setting.metadata['source']})"
+        text += f" (default: {_shown(own_default)})"
+    elif setting.default is not None:
+        text += f" (default: {_shown(setting.default)}; {setting.metadata['source']})"
     options = {"dest": setting.name, "default": argparse.SUPPRESS, "help": text.replace("%", "%%")}
     if setting.type is bool:
         group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
@@ -111,6 +114,13 @@ def _add_setting(group, flag, setting, own_default):
         choices = choices_of(setting)
         metavar = None if choices else setting.name.split("_")[-1].upper()
         group.add_argument(flag, type=parse, choices=choices, metavar=metavar, **options)
+
+
+def _shown(default):
+    """Return a default as a user would type it."""
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    return ",".join(default) if isinstance(default, tuple) else default
 
 
 def add_weights_and_device(command):

@@ -22,7 +22,10 @@ def add(commands):
     command = add_command(commands, "texture", "reconstruct a style from Gram matrices: make a texture", run_texture)
     command.add_argument("image", help="the painting, or whatever has the texture")
     command.add_argument(
-        "--output-size", type=size, metavar="WIDTHxHEIGHT", help="in pixels (default: as the picture after scaling)"
+        "--output-size",
+        type=size,
+        metavar="WIDTHxHEIGHT",
+        help="size of the texture in pixels (default: that of the picture after scaling)",
     )
     command.add_argument(
         "--tileable", action="store_true", help="let opposite edges fit, so that copies side by side show no seam"

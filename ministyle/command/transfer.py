@@ -19,7 +19,9 @@ def add(commands):
     command.add_argument("style", help="the painting")
     add_run_flags(command, "CONTENT-STYLE.png")
 
-    command = add_command(commands, "demo", "repaint the project's photograph, in about a minute", run_demo)
+    command = add_command(
+        commands, "demo", "repaint the project's own photograph, which takes about a minute", run_demo
+    )
     add_run_flags(command, DEMO_OUTPUT, own_output=Path(DEMO_OUTPUT), **DEMO_SETTINGS)
 
 

@@ -18,23 +18,27 @@ def add(commands):
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
 
     command = add_command(actions, "import", "make a weight file out of the one that Keras publishes", run_import)
-    command.add_argument("file", help=KERAS_FILE)
+    command.add_argument("file", help=f"the file that Keras publishes, {KERAS_FILE}")
     command.add_argument("-o", "--output", type=Path, help="file to write (default: depends on --dtype)")
     command.add_argument(
         "--dtype",
         choices=DTYPES,
         default="float16",
-        help="float16: conv1_1 to conv5_1 for the project's weights/ (default); float32: all layers, exactly, into the "
-        "user's data folder, where they are found from then on",
+        help="float16: conv1_1 to conv5_1, for the project's folder weights (default); float32: all layers, unrounded, "
+        "for the user's data folder, where they are found from then on",
     )
     command.add_argument("--overwrite", action="store_true", help="replace an existing file")
     command.add_argument(
         "--no-verify", dest="verify", action="store_false", help="accept a file that is not the published one"
     )
-    command = add_command(actions, "normalise", "measure the mean activations over photographs", run_normalise)
-    command.add_argument("photographs", nargs="+", metavar="PHOTOGRAPH")
+    command = add_command(
+        actions, "normalise", "measure mean activations over photographs, for the normalised network", run_normalise
+    )
+    command.add_argument(
+        "photographs", nargs="+", metavar="PHOTOGRAPH", help="a photograph; many different ones are best"
+    )
     command.add_argument("--image-size", type=count, default=384, help="longest side in pixels (default: 384)")
-    command.add_argument("--into", required=True, help="weight file to store them in, in place of those it has")
+    command.add_argument("--into", required=True, help="weight file that gets them, in place of those that it has")
     add_weights_and_device(command)
 
 

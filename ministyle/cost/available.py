@@ -4,10 +4,11 @@ from pathlib import Path
 
 from .. import arrays
 
-# Where Linux says what a container, or any other group of processes, may take: (limit, what is taken now).
+# Where Linux says what a container, or any other group of processes, may take: the folder of the tree; the files with
+# the limit and with what is taken now; and what is taken by copies of files, and given up as soon as it is needed.
 CGROUP_FILES = (
-    ("memory.max", "memory.current"),  # version 2, one tree
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),  # version 1, a tree for each resource
+    ("", "memory.max", "memory.current", "inactive_file"),  # version 2, one tree
+    ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),  # version 1, one of many trees
 )
 
 
@@ -35,12 +36,11 @@ def _left_in_groups(root, own_groups):
     for name in {*names, "/"}:
         group = Path(name.lstrip("/"))
         for parent in {group, *group.parents}:  # a limit holds for all groups inside
-            for limit_file, usage_file in CGROUP_FILES:
-                resource, _, limit_file = limit_file.rpartition("/")
-                folder = root / resource / parent
-                limit, usage = _number(folder / limit_file), _number(folder / Path(usage_file).name)
+            for tree, limit_file, usage_file, reclaimable in CGROUP_FILES:
+                folder = root / tree / parent
+                limit, usage = _number(folder / limit_file), _number(folder / usage_file)
                 if limit is not None and usage is not None:
-                    yield max(0, limit - usage)
+                    yield max(0, limit - max(0, usage - _statistic(folder / "memory.stat", reclaimable)))
 
 
 def _number(path):
@@ -49,3 +49,11 @@ def _number(path):
         return int(path.read_text())
     except (OSError, ValueError):
         return None
+
+
+def _statistic(path, name):
+    """Return the number behind a name in a file of such lines, or 0."""
+    try:
+        return next((int(line.split()[1]) for line in path.read_text().splitlines() if line.startswith(f"{name} ")), 0)
+    except (OSError, ValueError, IndexError):
+        return 0

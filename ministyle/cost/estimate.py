@@ -1,5 +1,6 @@
 """How long a picture will take, and how much memory: said before the work begins."""
 
+import math
 import statistics
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from .memory import make_plan, used_layers
 SAMPLE = 256  # pixels, the longest side of the picture on which evaluations are timed
 REPETITIONS = 3
 START_UP = 1.0  # seconds, network and solver included
+STEP = 16  # pixels: sizes that are proposed are multiples of it, as a tileable picture needs
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,9 @@ def estimate(job):
     seconds, plans = START_UP, []
     for scale in job.scales:
         plans.append(job.plan_at(scale))
-        evaluation = seconds_per_pixel * _cost_of_bands(job, scale, plans[-1].rows)
-        steps = solver.evaluations(scale.iterations) * evaluation
-        seconds += (steps + scale.iterations * solver.seconds(settings.history_size)) * scale.size[0] * scale.size[1]
+        evaluations = solver.evaluations(scale.iterations) * _evaluation(job, scale, plans[-1])
+        seconds += seconds_per_pixel * (evaluations + _targets(job, scale, plans[-1]))
+        seconds += scale.iterations * solver.seconds(settings.history_size) * math.prod(scale.size)
     return Estimate(seconds, max(plan.bytes for plan in plans), job.size, plans[-1].rows)
 
 
@@ -75,39 +77,69 @@ def memory_warning(job, available):
     plan = job.plan_at(scale)
     if plan.bytes <= available:
         return None
-    settings, size = job.settings, job.size
-    side = max(size) if settings.side == "longest" else min(size)
-    whole = {"content": job.photograph is not None}
-    style_size = None if job.painting is None else job.painting.shape[:2]
-
-    def fits(image_size):
-        scaled = size_to_fit(size, image_size, settings.side)
-        style = style_size
-        if style is not None and settings.style_size is None:  # the painting is scaled along
-            style = size_to_fit(style, image_size, settings.side)
-        return make_plan(settings, scaled, style_size=style, limit=float("inf"), **whole).bytes <= available
-
-    largest = next((image_size for image_size in range(side // 16 * 16, 15, -16) if fits(image_size)), None)
-    ways = [f"--image-size {largest} would fit"] if largest else []
+    size = job.size
+    largest = _largest_that_fits(job, available)
+    ways = [f"{largest} would fit"] if largest else []
+    limit = math.floor(available / 1e8) / 10  # GB, with one decimal
     try:
         if not plan.in_bands and not job.tileable:
-            make_plan(settings, size, style_size=style_size, limit=available, **whole)
-            ways.append(f"--max-memory {available / 1e9:.1f}GB works in bands")
+            job.plan_at(scale, limit=limit * 1e9)
+            ways.append(f"--max-memory {limit}GB works in bands")
     except MinistyleError:
         pass
     wanted = f"{size[1]} x {size[0]} pixels take about {plan.bytes / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free"
     return "; ".join([wanted, *ways])
 
 
-def _cost_of_bands(job, scale, rows):
-    """Return how many times as long an evaluation takes in bands."""
-    if rows is None:
-        return 1.0
+def _largest_that_fits(job, available):
+    """Return the flag, with its value, that makes the picture as large as memory allows, or None."""
+    settings, size = job.settings, job.size
+    there = [picture.shape[:2] for picture in (job.photograph, job.painting) if picture is not None]
+    # A texture may have a size of its own, whatever that of the painting; a tileable one is rounded.
+    own_size = any(abs(side - whole) >= STEP for side, whole in zip(size, there[0], strict=True))
+    measured = "longest" if own_size else settings.side
+    longest = max(size) if measured == "longest" else min(size)
+    for image_size in range(longest // STEP * STEP, STEP - 1, -STEP):
+        scaled = size_to_fit(size, image_size, measured)
+        style_size = None if job.painting is None else job.painting.shape[:2]
+        if style_size is not None:
+            if settings.style_size is None and not own_size:  # the painting is scaled along
+                style_size = size_to_fit(style_size, image_size, settings.side)
+            style_size = tuple(side + 2 * job.margin for side in style_size)
+        content = job.photograph is not None
+        plan = make_plan(settings, scaled, content=content, style_size=style_size, limit=math.inf)
+        if plan.bytes <= available:
+            if not own_size:
+                return f"--image-size {image_size}"
+            height, width = (max(STEP, side // STEP * STEP) for side in scaled)
+            return f"--output-size {width}x{height}"
+    return None
+
+
+def _evaluation(job, scale, plan):
+    """Return how many pixels an evaluation counts as: more than there are, if it is done in bands."""
     content_layers, style_layers = used_layers(job.settings, job.photograph is not None, job.painting is not None)
-    around = margin(job.network.architecture, [*content_layers, *style_layers])
-    bands = split_into_bands(scale.size[0], rows, around)
-    # Forward takes about as long as backward, and is done twice.
-    return 1.5 * sum(band.bottom - band.top for band in bands) / scale.size[0]
+    pixels = _pixels_in_bands(job, scale.size, plan.rows, [*content_layers, *style_layers])
+    return pixels if plan.rows is None else 1.5 * pixels  # forward, which is done twice, takes as long as backward
+
+
+def _targets(job, scale, plan):
+    """Return how many pixels of an evaluation it takes as long as to compute the targets: forward is half of one."""
+    pixels = 0
+    if job.photograph is not None:
+        pixels += _pixels_in_bands(job, scale.size, plan.rows, job.settings.content_layers)
+    if job.painting is not None:
+        pixels += _pixels_in_bands(job, job.style_size_at(scale), plan.style_rows, job.settings.style_layers)
+    return pixels / 2
+
+
+def _pixels_in_bands(job, size, rows, layers):
+    """Return how many pixels go through the network: with what surrounds each band, if there are bands."""
+    height, width = size
+    if rows is None:
+        return height * width
+    bands = split_into_bands(height, rows, margin(job.network.architecture, layers))
+    return width * sum(band.bottom - band.top for band in bands)
 
 
 def _time_evaluations(job):

@@ -1,22 +1,23 @@
 """How much memory a picture takes, and how high bands may be to stay within a limit.
 
-What an evaluation keeps is counted from the architecture's table, see docs/performance.md. The rest was measured, on a
-CPU with the fast convolution.
+What an evaluation keeps is counted from the architecture's table, see docs/performance.md; so are the kernels and the
+scratch memory of the fast convolution. The rest was measured on a CPU.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from ..architecture import VGG19
 from ..arrays import choose_device
 from ..errors import MinistyleError
 from ..fast.bands import MULTIPLE, margin
-from ..fast.scratch import scratch_bytes
+from ..fast.scratch import kernel_bytes, scratch_bytes
 from ..fast.workers import available_cores
 from ..solvers import SOLVERS, choose_optimizer
 
-PROGRAM = 340e6  # bytes, whatever the size: interpreter, libraries, weights, transformed kernels
-SMALL_KERNELS = 80e6  # a pyramid has kernels transformed for small feature maps as well
-SLACK = 1.1  # of what is counted: gaps between arrays
+PROGRAM = 130e6  # bytes, whatever the size: interpreter, libraries, weights
+THREADS = 1.5  # times their scratch memory: the C library holds on to smaller arrays that it gave them before
+SLACK = 1.1  # times what is counted of an evaluation: gaps between arrays in the fast convolution's memory
 PICTURES = 330  # bytes a pixel: the pictures themselves, losses' temporary arrays
 SOURCE = 12  # bytes a pixel of a picture that is held in memory as it was read
 ITEMSIZES = {"float32": 4, "float64": 8}
@@ -65,22 +66,19 @@ def make_plan(settings, size, *, content=True, style_size=None, limit=None):
     """
     if limit is None and settings.max_memory is not None:
         limit = settings.max_memory * 1e9
-
-    def evaluation(rows=None):
-        return run_bytes(size, settings, content=content, style_size=style_size, rows=rows)
-
-    def style_pass(rows=None):
-        return style_bytes(style_size, settings, rows=rows)
-
-    needed, rows = _lowest_cut(evaluation, size[0], limit)
-    needed_for_style, style_rows = (0, None) if style_size is None else _lowest_cut(style_pass, style_size[0], limit)
-    plan = Plan(max(needed, needed_for_style), rows, style_rows)
-    if limit is not None and plan.bytes > limit:
+    options = {"content": content, "style_size": style_size}
+    needed, rows = _lowest_cut(partial(run_bytes, size, settings, **options), size[0], limit)
+    way, style_rows = "--history-size", None
+    if style_size is not None:
+        for_style, style_rows = _lowest_cut(partial(style_bytes, size, settings, **options), style_size[0], limit)
+        if for_style > needed:
+            needed, way = for_style, "--image-size" if settings.style_size is None else "--style-size"
+    if limit is not None and needed > limit:
         raise MinistyleError(
             f"max_memory (={limit / 1e9:g} GB) is too little for {size[1]} x {size[0]} pixels: even in bands it takes "
-            f"{plan.bytes / 1e9:.1f} GB; a smaller --history-size takes less"
+            f"{needed / 1e9:.1f} GB; a smaller {way} takes less"
         )
-    return plan
+    return Plan(needed, rows, style_rows)
 
 
 def _lowest_cut(bytes_of, height, limit):
@@ -90,8 +88,8 @@ def _lowest_cut(bytes_of, height, limit):
     choices = list(range(MULTIPLE, height, MULTIPLE))
     if not choices:  # no lower than one band
         return bytes_of(), None
-    rows = next((rows for rows in reversed(choices) if bytes_of(rows) <= limit), MULTIPLE)
-    return bytes_of(rows), rows
+    rows = next((rows for rows in reversed(choices) if bytes_of(rows=rows) <= limit), MULTIPLE)
+    return bytes_of(rows=rows), rows
 
 
 def run_bytes(size, settings, *, content=True, style_size=None, rows=None):
@@ -102,47 +100,66 @@ def run_bytes(size, settings, *, content=True, style_size=None, rows=None):
     rows : int, optional, the height of bands
     """
     height, width = size
-    content_layers, style_layers = used_layers(settings, content, style_size is not None)
+    layers = used_layers(settings, content, style_size is not None)
     itemsize = ITEMSIZES[settings.dtype]
-    solver = SOLVERS[choose_optimizer(settings.optimizer, choose_device(settings.device))]
-    pixel = solver.picture_bytes(settings.history_size, itemsize) + PICTURES
-    whole = height * width * pixel + _sources(style_size)
-    each = evaluation_bytes(content_layers, style_layers, itemsize, _plain(settings)) * SLACK
-    if rows is None:
-        return _fixed_bytes(settings, size) + whole + height * width * each
-    targets = sum(_numbers(VGG19.layers[name]) for name in content_layers) * itemsize
-    window = min(height, rows + 2 * margin(VGG19, [*content_layers, *style_layers]))
-    return _fixed_bytes(settings, (window, width)) + whole + height * width * targets + window * width * each
+    solver = _solver(settings)
+    pixel = solver.picture_bytes(settings.history_size, itemsize, settings.bounds) + PICTURES
+    each = evaluation_bytes(*layers, itemsize, _plain(settings)) * (1 if _plain(settings) else SLACK)
+    window = _window(height, rows, [*layers[0], *layers[1]])
+    targets = 0 if window == height else _target_bytes(layers[0], itemsize)  # in `each`, but of the window only
+    whole = height * width * (pixel + targets) + _sources(settings, style_size)
+    return _fixed_bytes(settings, size, content, style_size) + solver.fixed_bytes + whole + window * width * each
 
 
-def style_bytes(style_size, settings, rows=None):
-    """Return about how many bytes it takes to compute the painting's Gram matrices, in bands of so many rows."""
+def style_bytes(size, settings, *, content=True, style_size, rows=None):
+    """Return about how many bytes it takes to compute the painting's Gram matrices; see `make_plan` and `run_bytes`."""
     height, width = style_size
     itemsize = ITEMSIZES[settings.dtype]
-    each = forward_bytes(settings.style_layers, itemsize, _plain(settings)) * SLACK
-    window = height if rows is None else min(height, rows + 2 * margin(VGG19, settings.style_layers))
-    whole = _sources(style_size) + height * width * 3 * itemsize
-    return _fixed_bytes(settings, (window, width)) + whole + window * width * each
+    each = forward_bytes(settings.style_layers, itemsize, _plain(settings))
+    targets = _target_bytes(settings.content_layers, itemsize) + SOURCE if content else 0  # the photograph and its own
+    whole = size[0] * size[1] * targets + _sources(settings, style_size) + height * width * 3 * itemsize
+    window = _window(height, rows, settings.style_layers)
+    return _fixed_bytes(settings, size, content, style_size) + whole + window * width * each
 
 
-def _fixed_bytes(settings, size):
+def _window(height, rows, layers):
+    """Return how many rows of a picture go through the network at a time."""
+    return height if rows is None else min(height, rows + 2 * margin(VGG19, layers))
+
+
+def _fixed_bytes(settings, size, content, style_size):
     """Return about how many bytes are taken besides pictures and activations; hardly more for a larger size."""
-    solver = SOLVERS[choose_optimizer(settings.optimizer, choose_device(settings.device))]
-    fixed = PROGRAM + solver.fixed_bytes + (SMALL_KERNELS if settings.pyramid else 0)
     if _plain(settings):
-        return fixed
-    convolutions, channels = [], 3
-    for name in VGG19.convolutions:
+        return PROGRAM
+    sizes = [size] if style_size is None else [size, style_size]
+    if settings.pyramid:
+        sizes += [tuple(side // 4 for side in size) for size in sizes]
+    content_layers, style_layers = used_layers(settings, content, style_size is not None)
+    deepest = VGG19.deepest([*content_layers, *style_layers]).name
+    itemsize = ITEMSIZES[settings.dtype]
+    kernels, maps, channels = 0, [], 3
+    for name in VGG19.convolutions[: VGG19.convolutions.index(deepest) + 1]:
         layer = VGG19.layers[name]
-        convolutions.append((*(max(1, side) for side in layer.size(*size)), channels, layer.channels))
+        met = [tuple(max(1, side) for side in layer.size(*size)) for size in sizes]
+        maps += [(*one, channels, layer.channels) for one in met]
+        kernels += kernel_bytes(met, channels, layer.channels, itemsize)
         channels = layer.channels
-    threads = settings.threads or available_cores()
-    return fixed + scratch_bytes(convolutions, threads, ITEMSIZES[settings.dtype])
+    return PROGRAM + kernels + THREADS * scratch_bytes(maps, settings.threads or available_cores(), itemsize)
+
+
+def _solver(settings):
+    """Return the `Solver` that the settings choose."""
+    return SOLVERS[choose_optimizer(settings.optimizer, choose_device(settings.device))]
 
 
 def used_layers(settings, content, style):
     """Return the content layers and the style layers that a run looks at; `content` and `style` are bool."""
     return settings.content_layers if content else (), settings.style_layers if style else ()
+
+
+def _target_bytes(content_layers, itemsize):
+    """Return how many bytes a pixel the photograph's activations take."""
+    return sum(_numbers(VGG19.layers[name]) for name in VGG19.layer_names(content_layers)) * itemsize
 
 
 def evaluation_bytes(content_layers, style_layers, itemsize=4, plain=False):
@@ -158,14 +175,13 @@ def evaluation_bytes(content_layers, style_layers, itemsize=4, plain=False):
     content, style = VGG19.layer_names(content_layers), VGG19.layer_names(style_layers)
     tapped = {*content, *style}
     table = _Table(tapped, itemsize)
-    targets = sum(table.activations[name] for name in content)
     largest, kept = table.forward(plain, with_masks=True)
     copies = 2 if plain else 1
     for name in reversed(table.names):  # the gradients that come in and go out
         kept -= table.activations[name] if name in tapped else 0
         largest = max(largest, kept + copies * (table.activations[name] + table.activations[table.before[name]]))
         kept -= table.masks[name]
-    return targets + largest
+    return _target_bytes(content, itemsize) + largest
 
 
 def forward_bytes(layers, itemsize=4, plain=False):
@@ -200,8 +216,11 @@ class _Table:
         copies = 2 if plain else 1
         kept = largest = 0
         for name in self.names:  # what comes in, what comes out, and what is kept
-            incoming = 0 if self.before[name] in self.tapped else self.activations[self.before[name]]
-            largest = max(largest, kept + copies * (incoming + self.activations[name]) + self.masks[name])
+            before = self.before[name]
+            incoming = self.activations[before] * (copies - 1 if before in self.tapped else copies)
+            # A mask that is not kept goes when the next one is there.
+            masks = self.masks[name] + (0 if with_masks else self.masks.get(before, 0))
+            largest = max(largest, kept + incoming + copies * self.activations[name] + masks)
             kept += self.masks[name] if with_masks else 0
             kept += self.activations[name] if name in self.tapped else 0
         return largest, kept
@@ -217,6 +236,7 @@ def _plain(settings):
     return settings.convolution == "direct" or choose_device(settings.device) == "cuda"
 
 
-def _sources(style_size):
-    """Return the bytes of the style picture, which stays in memory."""
-    return 0 if style_size is None else style_size[0] * style_size[1] * SOURCE
+def _sources(settings, style_size):
+    """Return the bytes of the style picture, which stays in memory, twice where its colours are changed."""
+    copies = 1 if settings.colours == "painting" else 2
+    return 0 if style_size is None else style_size[0] * style_size[1] * SOURCE * copies

@@ -35,5 +35,9 @@ class FastBackend:
         height, width = array.shape[:2]
         return self.workers.run(lambda strip: function(slice(*strip)), split(height, width))
 
+    def release(self):
+        """Give back the memory of arrays that are gone; see `network.PlainBackend`."""
+        self.workers.buffers.release()
+
 
 BACKENDS["winograd"] = FastBackend

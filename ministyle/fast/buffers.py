@@ -48,6 +48,11 @@ class BufferPool:
             arena, start = self._find_gap(size) or (self._add_arena(size), 0)
             return arena.take(start, size, count, dtype).reshape(shape)
 
+    def release(self):
+        """Give the arenas that hold no array back to the operating system now."""
+        with self._lock:
+            self._arenas = [arena for arena in self._arenas if arena.living_bytes()]
+
     def living_bytes(self):
         """Return how many bytes the arrays in use take."""
         return sum(arena.living_bytes() for arena in self._arenas)

@@ -104,10 +104,15 @@ def split(rows, positions_per_row, positions=2048):
     Strips are of equal height, give or take one row. There are at least two if there are two rows, and an even number
     if there are enough rows, so that two threads have the same to do.
     """
-    rows_per_strip = -(-positions // positions_per_row)
-    count = min(rows, 2 * max(1, rows // (2 * rows_per_strip)))
+    count = count_strips(rows, positions_per_row, positions)
     edges = [rows * i // count for i in range(count + 1)]
     return list(pairwise(edges))
+
+
+def count_strips(rows, positions_per_row, positions=2048):
+    """Return how many strips `split` makes."""
+    rows_per_strip = -(-positions // positions_per_row)
+    return min(rows, 2 * max(1, rows // (2 * rows_per_strip)))
 
 
 @cache

@@ -130,17 +130,25 @@ class Job:
         return COLOURS[self.settings.colours].before(self.photograph, self.painting)
 
     @property
+    def margin(self):
+        """The pixels that surround the painting, at each edge, while its Gram matrices are computed."""
+        return MARGIN if self.tileable else 0
+
+    @property
     def scales(self):
         """The sizes that the picture goes through, a list of `Scale`."""
         return scales(self.settings, self.size, multiple=TILE if self.tileable else 1)
 
-    def plan_at(self, scale):
-        """Return a `cost.memory.Plan`, how memory is used at a scale."""
-        style_size = None
-        if self.painting is not None:
-            margin = 2 * MARGIN if self.tileable else 0
-            style_size = tuple(side + margin for side in scale.reduced(self.painting.shape[:2]))
-        return make_plan(self.settings, scale.size, content=self.photograph is not None, style_size=style_size)
+    def plan_at(self, scale, limit=None):
+        """Return a `cost.memory.Plan`, how memory is used at a scale within a limit; see `cost.memory.make_plan`."""
+        content, style_size = self.photograph is not None, self.style_size_at(scale)
+        return make_plan(self.settings, scale.size, content=content, style_size=style_size, limit=limit)
+
+    def style_size_at(self, scale):
+        """Return the (height, width) of the painting at a scale, with what surrounds it, or None without one."""
+        if self.painting is None:
+            return None
+        return tuple(side + 2 * self.margin for side in scale.reduced(self.painting.shape[:2]))
 
     def objective_at(self, scale, plan=None):
         """Return the `Objective` at a scale, by default in bands where `settings.max_memory` asks for them."""
@@ -155,11 +163,13 @@ class Job:
             # The painting itself has edges. With the network's periodic border its left edge would meet its right one,
             # and the style would contain that straight seam, or the edge to a border of zeros. So its mirror image
             # surrounds it, as far as the network sees.
-            style = np.pad(style, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), "symmetric")
-            compose = partial(compose, style_margin=MARGIN)
+            style = np.pad(style, ((self.margin,) * 2, (self.margin,) * 2, (0, 0)), "symmetric")
+            compose = partial(compose, style_margin=self.margin)
         elif plan.in_bands:
             compose = partial(bands.compose_banded_objective, rows=plan.rows, style_rows=plan.style_rows)
-        return compose(self.network, self.settings, content, style)
+        objective = compose(self.network, self.settings, content, style)
+        self.network.backend.release()  # what the targets took: it may be more than an evaluation takes
+        return objective
 
     def estimate(self):
         """Return an `Estimate` of time and memory; some evaluations of a small picture are timed for it."""

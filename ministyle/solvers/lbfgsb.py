@@ -121,4 +121,5 @@ SOLVER = Solver(
     seconds=lambda history_size: 1.4e-8 * history_size,
     itemsize=8,
     fixed_bytes=50e6,
+    bounds_numbers=72,  # SciPy turns bounds into a list of pairs of Python's numbers
 )

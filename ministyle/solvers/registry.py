@@ -36,6 +36,7 @@ class Solver:
     evaluations : function iterations -> about how many evaluations they take
     itemsize : int or None, bytes of a number; None stands for those of the picture
     fixed_bytes : float, what loading the solver takes, whatever the picture
+    bounds_numbers : int, how many numbers a pixel the solver keeps more where there are bounds
     """
 
     title: str
@@ -45,7 +46,9 @@ class Solver:
     evaluations: Callable = _evaluations
     itemsize: int | None = None
     fixed_bytes: float = 0.0
+    bounds_numbers: int = 0
 
-    def picture_bytes(self, history_size, itemsize):
+    def picture_bytes(self, history_size, itemsize, bounds=False):
         """Return how many bytes a pixel the solver keeps, for pictures of numbers of so many bytes."""
-        return self.numbers(history_size) * (self.itemsize or itemsize)
+        numbers = self.numbers(history_size) + (self.bounds_numbers if bounds else 0)
+        return numbers * (self.itemsize or itemsize)

@@ -59,10 +59,10 @@ def note_jobs(monkeypatch):
 
     def run(self, on_step=None):
         jobs.append(self)
-        pixels = np.full((24, 32, 3), (255.0, 0.0, 0.0))
+        pixels = np.full((*self.size, 3), (255.0, 0.0, 0.0))
         terms = {"content conv4_2": 4.0, "style conv1_1": 2.0, "style conv2_1": 1.0, "total variation": 1.0}
         steps = [
-            Step(i, i + 1, 8 / 2**i, {name: term / 2**i for name, term in terms.items()}, 0.0, (24, 32))
+            Step(i, i + 1, 8 / 2**i, {name: term / 2**i for name, term in terms.items()}, 0.0, self.size)
             for i in range(3)
         ]
         for step in steps:

@@ -1,6 +1,7 @@
 """`gradcheck`."""
 
 import math
+from itertools import islice
 
 import pytest
 from commands import run
@@ -31,12 +32,18 @@ def test_gradcheck_finds_the_gradients_right_with_every_convolution():
     assert summary == f"{len(rows)} checks, 0 wrong"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("convolution", ["direct", "winograd"])
-def test_gradcheck_can_be_held_to_one_convolution(convolution):
+def test_gradcheck_can_be_held_to_one_convolution(convolution, monkeypatch):
+    check = gradcheck.check_gradients
+
+    def all_but_the_whole_network(*arguments, **options):  # which is slow, and comes last
+        return islice(check(*arguments, **options), 16)
+
+    monkeypatch.setattr(gradcheck, "check_gradients", all_but_the_whole_network)
     status, out, _ = run("gradcheck", *FLAGS, "--convolution", convolution)
     _, rows, _ = table(out)
-    assert status == 0 and {row[0] for row in rows} == {convolution, "-"}
+    assert status == 0 and "pixels" not in out
+    assert [row[0] for row in rows] == 8 * ["-"] + 8 * [convolution]
 
 
 @pytest.mark.parametrize("error", [2e-7, math.inf, math.nan])

@@ -1,56 +1,64 @@
 """What is said before a run. How near it comes is measured, see docs/performance.md, and not asserted here."""
 
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from ministyle import estimate as module
+from ministyle.cost import estimate as module
 from ministyle.cost.estimate import Estimate, estimate, memory_warning
-from ministyle.cost.memory import run_bytes
+from ministyle.cost.memory import make_plan, run_bytes, style_bytes
+from ministyle.jobs.job import Job
 from ministyle.settings import Settings
 
-SETTINGS = Settings(image_size=32, iterations=10)
+CPU = Settings(device="cpu")
+
+
+def job_of(settings, *sizes, **options):
+    """Return a job whose photograph and painting, as far as they have sizes, are black."""
+    pictures = [None if size is None else np.zeros((*size, 3), np.float32) for size in sizes]
+    settings = settings if sizes[0] else replace(settings, init="noise")
+    return Job.of(settings, *pictures, **options)
 
 
 @pytest.fixture
-def pictures(random):
-    return random.uniform(0, 255, (2, 24, 32, 3)).astype("float32")
+def seen(monkeypatch):
+    """Have every pixel of an evaluation take a microsecond; return a list of what is evaluated."""
+    seen, clock = [], SimpleNamespace(now=0.0)
+
+    def compose_objective(network, settings, content, style):
+        def objective(pixels):
+            seen.append((pixels.shape, *(None if picture is None else picture.shape for picture in (content, style))))
+            clock.now += 1e-6 * pixels.shape[0] * pixels.shape[1]
+            return 0.0, pixels
+
+        return objective
+
+    monkeypatch.setattr(module, "compose_objective", compose_objective)
+    monkeypatch.setattr(module.time, "perf_counter", lambda: clock.now)
+    return seen
 
 
-@pytest.fixture
-def one_microsecond(monkeypatch):
-    """Have every pixel of an evaluation take a microsecond."""
-    monkeypatch.setattr(module, "_time_evaluations", lambda *_: (1e-6, "cpu"))
+@pytest.mark.parametrize(
+    ("size", "sample"),
+    [((300, 600), (128, 256)), ((100, 60), (100, 60)), ((2000, 40), (256, 16)), ((20, 400), (16, 256))],
+)
+def test_evaluations_are_timed_on_a_small_picture_of_the_same_proportions(size, sample, seen):
+    settings = replace(CPU, image_size=max(size))
+    found = estimate(job_of(settings, size, (40, 40)))
+    assert set(seen) == {((*sample, 3),) * 3} and len(seen) > 2
+    assert found.size == size and found.seconds > 0
+    painting = (max(size), max(size))  # it is scaled, too
+    assert found.bytes == make_plan(settings, size, style_size=painting).bytes
 
 
-def test_evaluations_are_timed_on_a_small_picture_of_the_same_proportions(random, monkeypatch):
-    seen = []
-    compose = module.compose_objective
-
-    def watched(network, settings, content, style, size):
-        objective, rows = compose(network, settings, content, style, size)
-
-        class Watched:
-            network = objective.network
-
-            def __call__(self, pixels):
-                seen.append(pixels.shape)
-                return objective(pixels)
-
-        return Watched(), rows
-
-    monkeypatch.setattr(module, "compose_objective", watched)
-    content = random.uniform(0, 255, (300, 600, 3)).astype("float32")
-    found = estimate(Settings(), content, content[:40, :40])
-    assert set(seen) == {(128, 256, 3)} and len(seen) > 2
-    assert found.size == (300, 600) and found.seconds > 0 and found.bytes == run_bytes(300, 600, Settings())
-
-
-def test_time_grows_with_pixels_and_iterations(one_microsecond):
+def test_time_grows_with_pixels_and_iterations(seen):
     def seconds(side, iterations):
-        picture = np.zeros((side, side, 3), np.float32)
-        return estimate(Settings(iterations=iterations), picture, picture).seconds
+        return estimate(
+            job_of(replace(CPU, image_size=side, iterations=iterations), (side, side), (side, side))
+        ).seconds
 
     base = seconds(1000, 200)
     assert 200 < base < 200 * 1.4  # one evaluation of a million pixels takes a second, and an iteration is rarely more
@@ -58,21 +66,49 @@ def test_time_grows_with_pixels_and_iterations(one_microsecond):
     assert seconds(1000, 400) == pytest.approx(2 * base, rel=0.05)
 
 
-def test_bands_take_longer_and_less(one_microsecond):
-    picture = np.zeros((2048, 2048, 3), np.float32)
-    whole = estimate(Settings(), picture, picture)
-    banded = estimate(Settings(max_memory=7.0), picture, picture)
+def test_the_scales_of_a_pyramid_are_added_up(seen):
+    flat, pyramid = (
+        estimate(job_of(replace(CPU, image_size=1024, pyramid=pyramid), (1024, 1024), (1024, 1024))).seconds
+        for pyramid in (False, True)
+    )
+    assert pyramid / flat == pytest.approx(1 + 0.5 / 4 + 0.5 / 16, rel=0.02)
+
+
+def test_bands_take_longer_and_less(seen):
+    settings = replace(CPU, image_size=2048)
+    whole = estimate(job_of(settings, (2048, 2048), (2048, 2048)))
+    banded = estimate(job_of(replace(settings, max_memory=7.0), (2048, 2048), (2048, 2048)))
     assert whole.band_rows is None and banded.band_rows % 64 == 0
     assert banded.bytes <= 7e9 < whole.bytes
     # Two passes forward and one back instead of one and one, over rows that overlap.
     assert 1.4 < banded.seconds / whole.seconds < 4
 
 
-def test_halves_and_sizes_are_taken_into_account(pictures, one_microsecond):
-    content, style = pictures
-    both, alone = estimate(SETTINGS, content, style), estimate(SETTINGS, None, style, size=(48, 64))
-    assert both.size == (24, 32) and alone.size == (48, 64)
-    assert alone.bytes == run_bytes(48, 64, SETTINGS, content=False)
+def test_a_large_painting_takes_time_of_its_own(seen):
+    def seconds(side):
+        return estimate(job_of(replace(CPU, image_size=64, style_size=side), (64, 64), (side, side))).seconds
+
+    assert seconds(2000) - seconds(1000) == pytest.approx(1.5, rel=0.01)  # three million pixels, forward only
+
+
+def test_halves_and_sizes_are_taken_into_account(seen):
+    both = estimate(job_of(replace(CPU, image_size=64), (48, 64), (48, 64)))
+    settings = replace(CPU, image_size=64, init="noise")
+    alone = estimate(job_of(settings, None, (48, 64), size=(96, 128)))
+    assert both.size == (48, 64) and alone.size == (96, 128)
+    assert alone.bytes == run_bytes((96, 128), settings, content=False, style_size=(48, 64))
+
+
+def test_the_margin_of_a_tileable_texture_is_taken_into_account(seen):
+    settings = replace(CPU, image_size=320, init="noise")
+    found = estimate(job_of(settings, None, (320, 320), size=(64, 64), tileable=True))
+    assert found.bytes == style_bytes((64, 64), settings, content=False, style_size=(576, 576))
+
+
+def test_a_real_job_is_estimated():
+    job = job_of(replace(CPU, image_size=32, iterations=10), (24, 32), (24, 32))
+    found = job.estimate()
+    assert found.size == (24, 32) and 0 < found.seconds < 600 and 1e8 < found.bytes < 1e9
 
 
 @pytest.mark.parametrize(
@@ -83,19 +119,63 @@ def test_it_reads_as_one_would_say_it(seconds, shown):
     assert str(Estimate(seconds, 1e9, (3, 4), 64)).endswith(", in bands of 64 rows")
 
 
+# Warnings ---------------------------------------------------------------------------------------------------
+
+
 def test_no_warning_where_there_is_room():
-    assert memory_warning(Settings(), (1024, 1024), True, True, available=4e9) is None
+    assert memory_warning(job_of(replace(CPU, image_size=1024), (1024, 1024), (1024, 1024)), available=4e9) is None
 
 
 def test_a_warning_names_the_largest_size_that_fits_and_the_banded_way():
-    settings = Settings(image_size=2048)
-    warning = memory_warning(settings, (1024, 2048), True, True, available=4e9)
+    settings = replace(CPU, image_size=2048, style_size=512)
+    job = job_of(settings, (1024, 2048), (512, 512))
+    warning = memory_warning(job, available=4.06e9)
     largest = int(re.search(r"--image-size (\d+) would fit", warning)[1])
-    assert run_bytes(largest // 2, largest, settings) <= 4e9 < run_bytes(largest // 2 + 8, largest + 16, settings)
-    assert "2048 x 1024 pixels take about" in warning and "4.0 GB are free" in warning
+
+    def bytes_of(image_size):
+        return make_plan(settings, (image_size // 2, image_size), style_size=(512, 512)).bytes
+
+    assert largest % 16 == 0 and bytes_of(largest) <= 4.06e9 < bytes_of(largest + 16)
+    assert "2048 x 1024 pixels take about" in warning and "4.1 GB are free" in warning
     assert "--max-memory 4.0GB works in bands" in warning
-    assert "bands" not in memory_warning(settings, (1024, 2048), True, True, available=1e9)  # not even so
+    assert "bands" not in memory_warning(job, available=1e9)  # not even so
+
+
+def test_the_painting_grows_with_the_picture_unless_it_has_a_size_of_its_own():
+    """A panorama beside a square: most of the memory goes to the painting."""
+
+    def largest(**style_size):
+        warning = memory_warning(
+            job_of(replace(CPU, image_size=2000, **style_size), (200, 2000), (2000, 2000)), available=2e9
+        )
+        found = re.search(r"--image-size (\d+) would fit", warning)
+        return found and int(found[1])
+
+    assert 1000 < largest() < 1500
+    assert largest(style_size=2000) is None
+
+
+def test_a_size_of_its_own_is_what_a_texture_is_advised_to_change():
+    settings = replace(CPU, image_size=256, init="noise")
+    job = job_of(settings, None, (256, 256), size=(1000, 2000))
+    warning = memory_warning(job, available=2e9)
+    width, height = map(int, re.search(r"--output-size (\d+)x(\d+) would fit", warning).groups())
+    assert width % 16 == height % 16 == 0 and width == pytest.approx(2 * height, abs=32)
+    assert run_bytes((height, width), settings, content=False, style_size=(256, 256)) <= 2e9
+    assert "--image-size" not in warning
+    smaller = replace(settings, image_size=2000)
+    assert "--image-size" in memory_warning(job_of(smaller, None, (1000, 2000)), available=2e9)
+
+
+def test_a_tileable_texture_is_not_sent_into_bands():
+    settings = replace(CPU, image_size=1024, init="noise")
+    job = job_of(settings, None, (1024, 1024), tileable=True)
+    warning = memory_warning(job, available=2e9)
+    largest = int(re.search(r"--image-size (\d+) would fit", warning)[1])
+    assert "bands" not in warning
+    assert make_plan(settings, (largest,) * 2, content=False, style_size=(largest + 256,) * 2).bytes <= 2e9
 
 
 def test_a_warning_with_nothing_to_offer_still_warns():
-    assert "would fit" not in memory_warning(Settings(), (64, 64), True, True, available=1e6)
+    warning = memory_warning(job_of(replace(CPU, image_size=64), (64, 64), (64, 64)), available=1e6)
+    assert "0.0 GB are free" in warning and "would fit" not in warning and ";" not in warning

@@ -38,6 +38,8 @@ def main():
     results_file = options.output / "results.json"
     results = json.loads(results_file.read_text()) if results_file.exists() else {}
     results["machine"] = machine(options)
+    if not report.can_plot():
+        print(f"no plots: {report.NO_PLOTS}; the tables are printed all the same", file=sys.stderr, flush=True)
     for name in options.only.split(","):
         print(f"== {name}", file=sys.stderr, flush=True)
         results[name] = BENCHMARKS[name](options)

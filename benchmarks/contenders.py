@@ -11,24 +11,12 @@ import time
 
 import numpy as np
 
-from ministyle.settings import Settings
-
-CONTENT_WEIGHT, STYLE_WEIGHT = Settings().content_weight, Settings().style_weight
+from .task import CONTENT_WEIGHT, STYLE_WEIGHT, pictures
 
 
 def main(job):
     """Do one job and print its figures."""
     print(json.dumps({**JOBS[job.pop("job")](**job), "peak_bytes": _peak_bytes()}))
-
-
-def pictures(size):
-    """Return the project's example photograph and painting as squares (size, size, 3), RGB, 0 to 255, float32."""
-    from PIL import Image
-
-    from ministyle.files import shipped_path
-
-    paths = (shipped_path(f"docs/examples/{name}") for name in ("chelsea.png", "painting.jpg"))
-    return [np.asarray(Image.open(path).convert("RGB").resize((size, size)), np.float32) for path in paths]
 
 
 def evaluate(contender, size, evaluations, **options):
@@ -56,7 +44,7 @@ def optimise(contender, size, evaluations, **options):
 
 def pyramid(size, iterations, **settings):
     """Make a picture coarse to fine; return (seconds, evaluations, loss, side), seconds since the very beginning."""
-    from ministyle.transfer import make_picture
+    from ministyle import Job, Settings
 
     content, style = pictures(size)
     steps = []
@@ -65,7 +53,7 @@ def pyramid(size, iterations, **settings):
     def note(step, pixels):
         steps.append((time.perf_counter() - began, step.evaluations, step.loss, step.size[0]))
 
-    make_picture(Settings(iterations=iterations, pyramid=True, **settings), content, style, on_step=note)
+    Job(Settings(iterations=iterations, pyramid=True, **settings), content, style, (size, size)).run(note)
     return {"steps": steps, "total": time.perf_counter() - began}
 
 
@@ -81,28 +69,37 @@ def sgemm(size=2048, repetitions=5):
 
 
 def layers(size, evaluations, **options):
-    """Time every operation of the network, forward and backward: {operation: seconds, median over evaluations}."""
+    """Time every layer of the network, forward and backward: {layer and direction: seconds, median over evaluations}.
+
+    "plain" is 1 where each convolution is computed as nine matrix products, and 0 with the fast convolution.
+    """
     content, style = pictures(size)
     objective, network = _ministyle(content, style, **options)
-    seconds = {}
+    seconds = {}  # (name, number of the operation) -> one time for each call
 
-    def timed(function, name):
+    def timed(function, *key):
         def call(*arguments):
             began = time.perf_counter()
             result = function(*arguments)
-            seconds.setdefault(name, []).append(time.perf_counter() - began)
+            seconds.setdefault(key, []).append(time.perf_counter() - began)
             return result
 
         return call
 
-    for operation in network.operations:
+    layer = None
+    for number, operation in reversed(list(enumerate(network.operations))):
+        layer = operation.layer or layer  # a plain convolution belongs to the layer of the ReLU that follows
         for direction in ("forward", "backward"):
-            name = f"{operation.layer} {direction}"
-            object.__setattr__(operation, direction, timed(getattr(operation, direction), name))
-    whole = timed(objective, "evaluation")
+            name = "preprocessing" if operation.kind == "preprocess" else layer
+            function = timed(getattr(operation, direction), f"{name} {direction}", number)
+            object.__setattr__(operation, direction, function)
+    whole = timed(objective, "evaluation", None)
     for _ in range(evaluations + 1):
         whole(network.to_device(content))
-    return {name: float(np.median(times[-evaluations:])) for name, times in seconds.items()}
+    figures = {"plain": float(any(operation.kind == "convolution" for operation in network.operations))}
+    for (name, _), times in seconds.items():
+        figures[name] = figures.get(name, 0.0) + float(np.median(times[-evaluations:]))
+    return figures
 
 
 JOBS = {"evaluate": evaluate, "optimise": optimise, "pyramid": pyramid, "sgemm": sgemm, "layers": layers}
@@ -148,7 +145,6 @@ def _minimise(content, style, evaluations, bounds=None, **options):
     class Timed:
         def __init__(self):
             self.network = network
-            self.terms = objective.terms
 
         def __call__(self, pixels):
             nonlocal inside

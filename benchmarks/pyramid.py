@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .report import plot
+
 SIZE = 512
 EVALUATIONS = 300
 ITERATIONS = 220
@@ -36,24 +38,16 @@ def show(folder):
         reached = [next((t for t, loss in run if loss <= goal * factor), None) for run in (theirs, ours)]
         seconds, ratio = (f"{reached[1]:.0f}", f"{reached[1] / reached[0]:.2f}") if reached[1] else ("not reached", "")
         print(f"| {goal * factor:.2f} | {reached[0]:.0f} | {seconds} | {ratio} |")
-    draw(folder / "pyramid.png", {"PyTorch": theirs, "ministyle, coarse to fine": ours}, goal)
+    plot(folder / "pyramid.png", _draw, {"PyTorch": theirs, "ministyle, coarse to fine": ours}, goal)
 
 
-def draw(path, runs, goal):
+def _draw(axes, runs, goal):
     """Draw loss against time."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     for name, run in runs.items():
         axes.plot(*zip(*run, strict=True), label=name)
     axes.axhline(goal, color="0.6", linewidth=0.8)
     axes.set(xlabel="seconds", ylabel="loss", yscale="log", ylim=(goal * 0.95, goal * 4), title=f"{SIZE} pixels")
     axes.legend(frameon=False)
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
 
 
 def run(**spec):

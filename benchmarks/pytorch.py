@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from ministyle.network import SEQUENCE, normalise
-from ministyle.objective import CONTENT_LAYERS, STYLE_LAYERS
+from ministyle.architecture import VGG19
+from ministyle.network import normalise
+from ministyle.terms import CONTENT_LAYERS, STYLE_LAYERS
 from ministyle.weights.file import load_weights
 
-from .contenders import CONTENT_WEIGHT, STYLE_WEIGHT
+from .task import CONTENT_WEIGHT, STYLE_WEIGHT
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 BGR_MEAN = (103.939, 116.779, 123.68)
@@ -39,7 +40,7 @@ class Objective:
         x = self.to_tensor(pixels).requires_grad_()
         loss = self.loss(x)
         loss.backward()
-        return float(loss), x.grad[0].permute(1, 2, 0).cpu().numpy()
+        return loss.item(), x.grad[0].permute(1, 2, 0).cpu().numpy()
 
     def to_tensor(self, pixels):
         """Return pixels (H, W, 3) as (1, 3, H, W), RGB, 0 to 255."""
@@ -56,14 +57,17 @@ class Objective:
         """Return {layer: activations (1, K, H, W)} of all layers that a loss looks at."""
         x = (x.flip(1) - self.mean).contiguous(memory_format=self.layout)
         features = {}
-        for name in SEQUENCE[: SEQUENCE.index(STYLE_LAYERS[-1]) + 1]:
-            if name in self.parameters:
-                x = functional.relu_(functional.conv2d(x, *self.parameters[name], padding=1))
-            else:
+        wanted = {*CONTENT_LAYERS, *STYLE_LAYERS}
+        for name, layer in VGG19.layers.items():
+            if layer.kind == "pool":
                 x = functional.avg_pool2d(x, 2)
-            if name in CONTENT_LAYERS or name in STYLE_LAYERS:
+            else:
+                x = functional.relu_(functional.conv2d(x, *self.parameters[name], padding=1))
+            if name in wanted:
                 features[name] = x
-        return features
+            if len(features) == len(wanted):
+                return features
+        raise AssertionError("the architecture does not have all layers")
 
 
 def gram_matrix(F):
@@ -90,7 +94,7 @@ def minimise(content, style, evaluations, line_search=None, **options):
         solver.zero_grad()
         loss = objective.loss(x)
         loss.backward()
-        steps.append((time.perf_counter() - began, len(steps) + 1, float(loss)))
+        steps.append((time.perf_counter() - began, len(steps) + 1, loss.item()))
         inside += time.perf_counter() - entered
         return loss
 

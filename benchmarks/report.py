@@ -5,13 +5,15 @@ import sys
 from pathlib import Path
 from statistics import median
 
+from ministyle.architecture import VGG19
 from ministyle.fast import winograd
-from ministyle.network import BLOCKS, CHANNELS, SEQUENCE
 
 from .variants import STEPS
 
 LAST_LAYER = "conv5_1"
+LAYERS = list(VGG19.layers)[: list(VGG19.layers).index(LAST_LAYER) + 1]  # all that a loss and its gradient run through
 TORCH = ("torch contiguous", "torch channels_last")
+NO_PLOTS = "Matplotlib is not installed"
 
 
 def show(folder):
@@ -32,17 +34,30 @@ def tables(results):
 
 def plots(results, folder):
     """Draw cost against size, the race, and the steps, as far as the results allow."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     for name, draw in PLOTS.items():
         if name in results:
-            figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-            draw(axes, results[name])
-            figure.savefig(folder / f"{name}.png", dpi=110)
-            pyplot.close(figure)
+            plot(folder / f"{name}.png", draw, results[name])
+
+
+def plot(path, draw, *what):
+    """Let `draw(axes, *what)` draw a plot, and write it as PNG; without Matplotlib say so instead."""
+    if not can_plot():
+        print(f"{path.name} is not drawn: {NO_PLOTS}", file=sys.stderr)
+        return
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    draw(figure.subplots(), *what)
+    figure.savefig(path, dpi=110)
+
+
+def can_plot():
+    """Say whether Matplotlib can be imported."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def operations(layer, size):
@@ -55,14 +70,15 @@ def operations(layer, size):
 
 def total_operations(size):
     """Return those of a loss and its gradient: all layers to conv5_1, forward and backward."""
-    return 2 * sum(operations(name, size) for name in SEQUENCE[: SEQUENCE.index(LAST_LAYER) + 1])
+    return 2 * sum(operations(name, size) for name in LAYERS)
 
 
 def _shape(layer, size):
     """Return a convolution's channels, in and out, and the side of its feature map for size x size pixels."""
-    block = next(number for number, names in enumerate(BLOCKS) if layer in names)
-    channels_in = (3, *CHANNELS)[block] if layer == BLOCKS[block][0] else CHANNELS[block]
-    return channels_in, CHANNELS[block], size >> block
+    before = LAYERS.index(layer) - 1
+    channels_in = VGG19.layers[LAYERS[before]].channels if before >= 0 else 3
+    side, _ = VGG19.layers[layer].size(size, size)
+    return channels_in, VGG19.layers[layer].channels, side
 
 
 def seconds(runs):
@@ -145,15 +161,14 @@ def _layers(table):
         middle = {name: median(run[name] for run in runs) for name in runs[0] if name != "peak_bytes"}
         rows = []
         rest = middle["evaluation"]
-        for name in SEQUENCE:
-            if f"{name} forward" not in middle:
-                continue
+        for name in LAYERS:
             times = [middle[f"{name} {direction}"] for direction in ("forward", "backward")]
             work = operations(name, int(size))
             rates = [f"{work / time / 1e9:.0f}" if work else "" for time in times]
             share = sum(times) / middle["evaluation"]
             cells = [f"{time * 1e3:.1f}" for time in times]
-            rows.append((name, _algorithm(name, int(size)), *cells, f"{share:.1%}", *rates))
+            algorithm = _algorithm(name, int(size), middle.get("plain"))
+            rows.append((name, algorithm, *cells, f"{share:.1%}", *rates))
             rest -= sum(times)
         rows.append(("losses and the rest", "", f"{rest * 1e3:.1f}", "", f"{rest / middle['evaluation']:.1%}", "", ""))
         rows.append(("evaluation", "", f"{middle['evaluation'] * 1e3:.1f}", "", "100%", "", ""))
@@ -162,9 +177,11 @@ def _layers(table):
     return "\n\n".join(text)
 
 
-def _algorithm(name, size):
+def _algorithm(name, size, plain):
     if name.startswith("pool"):
         return "mean of 2x2"
+    if plain:
+        return "nine products"
     if name == "conv1_1":
         return "direct, from patches"
     channels_in, channels_out, side = _shape(name, size)

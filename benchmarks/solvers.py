@@ -7,11 +7,11 @@ says after how many it had reached its best loss, and after how many ours had re
 import numpy as np
 from scipy import optimize
 
-from ministyle import Objective, load_network
+from ministyle import Evaluation, Objective, load_network
 from ministyle.arrays import to_device
 from ministyle.solvers import BOUNDS, minimise
 
-from .contenders import pictures
+from .task import pictures
 
 EVALUATIONS = 150
 SIZE = 256
@@ -24,16 +24,15 @@ class Function:
     def __init__(self, function):
         self.function = function
         self.network = self
-        self.terms = {}
 
     def to_device(self, x):
         """Return a picture as float64."""
         return to_device(x, "cpu", "float64")
 
     def __call__(self, pixels):
-        """Return loss and gradient."""
+        """Return an `Evaluation` without terms."""
         loss, gradient = self.function(pixels.ravel())
-        return loss, gradient.reshape(pixels.shape)
+        return Evaluation(loss, gradient.reshape(pixels.shape), {})
 
 
 class Counted:
@@ -44,16 +43,11 @@ class Counted:
         self.network = objective.network
         self.losses = []
 
-    @property
-    def terms(self):
-        """The terms of the latest evaluation."""
-        return self.objective.terms
-
     def __call__(self, pixels):
-        """Return loss and gradient."""
-        loss, gradient = self.objective(pixels)
-        self.losses.append(float(loss))
-        return loss, gradient
+        """Return what the objective says."""
+        evaluation = self.objective(pixels)
+        self.losses.append(float(evaluation.loss))
+        return evaluation
 
 
 def quadratic(size, condition):

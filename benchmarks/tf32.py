@@ -8,7 +8,7 @@ import numpy as np
 
 from ministyle import Objective, layers, load_network, losses
 
-from .contenders import CONTENT_WEIGHT, STYLE_WEIGHT, pictures
+from .task import CONTENT_WEIGHT, STYLE_WEIGHT, pictures
 
 SIZE = 256
 DROPPED = 13  # of float32's 23 bits of mantissa

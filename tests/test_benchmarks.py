@@ -1,10 +1,14 @@
 """The benchmarks measure what they say, whatever the time it takes."""
 
+import ast
 import json
+import os
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,6 +25,17 @@ def evaluate(**options):
     return contender(job="evaluate", contender="ministyle", size=80, evaluations=1, **options)
 
 
+def test_no_two_modules_import_each_other():
+    uses = {}
+    for path in (ROOT / "benchmarks").glob("*.py"):
+        imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        own = [node for node in imports if node.level == 1]
+        uses[path.stem] = {node.module or name.name for node in own for name in node.names}
+    assert uses["pytorch"] and "pytorch" in uses["contenders"]
+    list(TopologicalSorter(uses).static_order())  # raises CycleError where there is a circle
+
+
+@pytest.mark.slow
 def test_every_step_on_the_way_to_the_fast_convolution_computes_the_same_loss():
     from benchmarks.variants import STEPS
 
@@ -29,11 +44,29 @@ def test_every_step_on_the_way_to_the_fast_convolution_computes_the_same_loss():
         assert loss == pytest.approx(losses["direct"], rel=1e-5), name
 
 
-def test_pytorch_computes_the_same_loss():
+@pytest.mark.slow
+def test_pytorch_computes_the_same_loss_and_gradient():
     pytest.importorskip("torch")
     for layout in ("torch contiguous", "torch channels_last"):
         theirs = contender(job="evaluate", contender=layout, size=80, evaluations=1)["loss"]
         assert theirs == pytest.approx(evaluate()["loss"], rel=1e-5)
+    from benchmarks import contenders, pytorch
+
+    content, style = contenders.pictures(48)
+    pixels = (content + style) / 2
+    _, theirs = pytorch.Objective(content, style)(pixels)
+    objective, network = contenders._ministyle(content, style, device="cpu")
+    _, ours = objective(network.to_device(pixels))
+    assert np.abs(theirs - ours).max() / np.abs(ours).max() < 1e-4
+
+
+@pytest.mark.slow
+def test_pytorch_minimises_the_same_loss():
+    pytest.importorskip("torch")
+    figures = contender(job="optimise", contender="torch contiguous", size=48, evaluations=4)
+    assert figures["evaluations"] == len(figures["steps"]) == 4
+    ours = contender(job="optimise", contender="ministyle", size=48, evaluations=4)
+    assert figures["steps"][0][2] == pytest.approx(ours["steps"][0][2], rel=1e-5)  # the photograph's
 
 
 def test_times_and_memory_are_those_of_the_process():
@@ -50,6 +83,62 @@ def test_the_solvers_share_is_what_is_left_of_the_time():
     assert list(seconds) == sorted(seconds)
     assert evaluations[0] == 1 and evaluations[-1] == figures["evaluations"]
     assert losses[-1] < losses[0]
+
+
+def test_coarse_to_fine_is_timed_from_the_very_beginning():
+    figures = contender(job="pyramid", size=128, iterations=4, optimizer="lbfgs")
+    seconds, evaluations, losses, sides = zip(*figures["steps"], strict=True)
+    assert sides[0] < sides[-1] == 128 and list(sides) == sorted(sides)
+    assert list(seconds) == sorted(seconds) and 0 < seconds[0] and seconds[-1] < figures["total"]
+    assert list(evaluations) == sorted(evaluations) and evaluations[-1] > 4
+    assert losses[-1] < max(losses)
+
+
+@pytest.mark.parametrize("convolution", ["winograd", "direct"])
+def test_the_times_of_the_layers_are_parts_of_the_evaluation(convolution):
+    from benchmarks.report import LAYERS
+
+    figures = contender(job="layers", size=48, evaluations=1, convolution=convolution)
+    parts = [figures[f"{layer} {direction}"] for layer in LAYERS for direction in ("forward", "backward")]
+    assert figures["plain"] == (convolution == "direct")
+    assert LAYERS[0] == "conv1_1" and LAYERS[-1] == "conv5_1" and len(LAYERS) == 13 + 4
+    assert all(part > 0 for part in parts)
+    assert 0.2 * figures["evaluation"] < sum(parts) < figures["evaluation"]
+
+
+def test_tf32_has_10_bits_of_mantissa_and_rounds_halves_to_even():
+    from benchmarks.tf32 import tf32
+
+    step = 2.0**-10  # of the numbers from 1 to 2
+    given = [1, 1 + step, 1 + step / 2, 1 + 3 * step / 2, 1 + 0.4 * step, 1 + 0.6 * step, -1 - 0.6 * step, 0]
+    expected = [1, 1 + step, 1, 1 + 2 * step, 1, 1 + step, -1 - step, 0]
+    np.testing.assert_array_equal(tf32(np.float32(given)), np.float32(expected))
+
+
+@pytest.mark.slow
+def test_rounding_to_tf32_changes_the_loss_a_little_and_is_undone_afterwards(monkeypatch):
+    from benchmarks import tf32
+
+    monkeypatch.setattr(tf32, "SIZE", 32)
+    (exact, gradient), (rounded, coarse), (again, _) = (tf32.evaluate("float32", flag) for flag in (False, True, False))
+    assert again == exact
+    assert 1e-7 < abs(rounded / exact - 1) < 1e-2
+    assert 1e-4 < np.linalg.norm(coarse - gradient) / np.linalg.norm(gradient) < 0.1
+
+
+@pytest.mark.slow
+def test_our_solver_is_set_against_scipys_on_every_problem(monkeypatch, capsys):
+    from benchmarks import solvers
+
+    monkeypatch.setattr(solvers, "SIZE", 32)
+    monkeypatch.setattr(solvers, "EVALUATIONS", 4)
+    solvers.main()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()]
+    assert len(rows) == 2 + 5 * 2 + 3 + 3 * 2
+    assert len({name for name, *_ in rows[2:]}) == 5 + 3 + 3
+    for _, _, theirs, ours, ratio in rows[2:]:
+        assert 1 <= int(theirs) <= 4
+        assert ratio == "not reached" or float(ratio) == pytest.approx(int(ours) / int(theirs), abs=0.01)
 
 
 def test_operations_are_those_of_nine_products():
@@ -81,11 +170,47 @@ def test_tables_show_medians_spread_and_ratios():
     assert "| 512 | torch contiguous | 2.000 | 2.000 to 2.000 | 0.75 |" in text
 
 
-def test_the_command_writes_results_that_the_report_can_read_again(tmp_path):
+@pytest.fixture
+def no_matplotlib(tmp_path):
+    """Return an environment in which Matplotlib cannot be imported."""
+    hidden = tmp_path / "hidden" / "matplotlib"
+    hidden.mkdir(parents=True)
+    (hidden / "__init__.py").write_text("raise ImportError('hidden')")
+    return {**os.environ, "PYTHONPATH": str(hidden.parent)}
+
+
+def run_module(name, *arguments, **options):
+    command = [sys.executable, "-m", name, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, **options)
+
+
+@pytest.mark.slow
+def test_the_command_keeps_its_results_without_matplotlib_and_the_report_draws_them_later(tmp_path, no_matplotlib):
+    out = tmp_path / "out"
     flags = ["--runs", "1", "--evaluations", "1", "--sizes", "32,48", "--only", "layers,steps"]
-    command = [sys.executable, "-m", "benchmarks", "-o", str(tmp_path), *flags]
-    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert (tmp_path / "steps.png").stat().st_size > 1000
-    again = [sys.executable, "-m", "benchmarks.report", str(tmp_path)]
-    assert subprocess.run(again, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip() == printed.strip()
-    assert "| conv5_1 | F(2x2, 3x3), one strip for all threads |" in printed
+    done = run_module("benchmarks", "-o", out, *flags, env=no_matplotlib)
+    assert done.stderr.startswith("no plots: Matplotlib is not installed")  # before the work begins
+    assert "Traceback" not in done.stderr and "steps.png is not drawn: Matplotlib" in done.stderr
+    assert {path.name for path in out.iterdir()} == {"results.json"}
+    assert "| conv5_1 | F(2x2, 3x3), one strip for all threads |" in done.stdout
+    assert "## steps" in done.stdout
+    report = run_module("benchmarks.report", out)
+    assert report.stdout.strip() == done.stdout.strip()
+    assert (out / "steps.png").stat().st_size > 1000
+
+
+def test_the_pyramids_table_is_printed_without_matplotlib_too(tmp_path, monkeypatch, capsys):
+    from benchmarks import pyramid
+
+    theirs, ours = [[1.0, 1, 400.0], [10.0, 2, 100.0]], [[1.0, 1, 900.0, 128], [4.0, 2, 90.0, 512]]
+    results = {"torch": {"steps": theirs}, "ministyle": {"steps": ours}}
+    (tmp_path / "pyramid.json").write_text(json.dumps(results))
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "matplotlib.figure", None)
+        pyramid.show(tmp_path)
+    out, err = capsys.readouterr()
+    assert "| 100.00 | 10 | 4 | 0.40 |" in out and err == "pyramid.png is not drawn: Matplotlib is not installed\n"
+    assert not (tmp_path / "pyramid.png").exists()
+    pyramid.show(tmp_path)
+    assert capsys.readouterr() == (out, "")
+    assert (tmp_path / "pyramid.png").stat().st_size > 1000

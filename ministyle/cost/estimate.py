@@ -18,7 +18,7 @@ from .memory import make_plan, used_layers
 SAMPLE = 256  # pixels, the longest side of the picture on which evaluations are timed
 REPETITIONS = 3
 START_UP = 1.0  # seconds, network and solver included
-STEP = 16  # pixels: sizes that are proposed are multiples of it, as a tileable picture needs
+MULTIPLE = 16  # pixels: sizes that are proposed are multiples of it, as a tileable picture needs
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,10 @@ def _largest_that_fits(job, available):
     settings, size = job.settings, job.size
     there = [picture.shape[:2] for picture in (job.photograph, job.painting) if picture is not None]
     # A texture may have a size of its own, whatever that of the painting; a tileable one is rounded.
-    own_size = any(abs(side - whole) >= STEP for side, whole in zip(size, there[0], strict=True))
+    own_size = any(abs(side - whole) >= MULTIPLE for side, whole in zip(size, there[0], strict=True))
     measured = "longest" if own_size else settings.side
     longest = max(size) if measured == "longest" else min(size)
-    for image_size in range(longest // STEP * STEP, STEP - 1, -STEP):
+    for image_size in range(longest // MULTIPLE * MULTIPLE, MULTIPLE - 1, -MULTIPLE):
         scaled = size_to_fit(size, image_size, measured)
         style_size = None if job.painting is None else job.painting.shape[:2]
         if style_size is not None:
@@ -107,11 +107,18 @@ def _largest_that_fits(job, available):
                 style_size = size_to_fit(style_size, image_size, settings.side)
             style_size = tuple(side + 2 * job.margin for side in style_size)
         content = job.photograph is not None
-        plan = make_plan(settings, scaled, content=content, style_size=style_size, limit=math.inf)
+        plan = make_plan(
+            settings,
+            scaled,
+            content=content,
+            style_size=style_size,
+            limit=math.inf,
+            architecture=job.network.architecture,
+        )
         if plan.bytes <= available:
             if not own_size:
                 return f"--image-size {image_size}"
-            height, width = (max(STEP, side // STEP * STEP) for side in scaled)
+            height, width = (max(MULTIPLE, side // MULTIPLE * MULTIPLE) for side in scaled)
             return f"--output-size {width}x{height}"
     return None
 

@@ -44,7 +44,7 @@ class Plan:
         return self.rows is not None or self.style_rows is not None
 
 
-def make_plan(settings, size, *, content=True, style_size=None, limit=None):
+def make_plan(settings, size, *, content=True, style_size=None, limit=None, architecture=VGG19):
     """Return how a picture is worked on within a limit of memory.
 
     Parameters
@@ -54,6 +54,7 @@ def make_plan(settings, size, *, content=True, style_size=None, limit=None):
     content : bool, whether there is a content picture
     style_size : (height, width) of the style picture, or None where there is none
     limit : float, optional, in bytes; by default `settings.max_memory`, and if that is None, none
+    architecture : Architecture of the network
 
     Returns
     -------
@@ -66,7 +67,7 @@ def make_plan(settings, size, *, content=True, style_size=None, limit=None):
     """
     if limit is None and settings.max_memory is not None:
         limit = settings.max_memory * 1e9
-    options = {"content": content, "style_size": style_size}
+    options = {"content": content, "style_size": style_size, "architecture": architecture}
     needed, rows = _lowest_cut(partial(run_bytes, size, settings, **options), size[0], limit)
     way, style_rows = "--history-size", None
     if style_size is not None:
@@ -92,7 +93,7 @@ def _lowest_cut(bytes_of, height, limit):
     return bytes_of(rows=rows), rows
 
 
-def run_bytes(size, settings, *, content=True, style_size=None, rows=None):
+def run_bytes(size, settings, *, content=True, style_size=None, rows=None, architecture=VGG19):
     """Return about how many bytes the optimisation takes at its peak; for the parameters see `make_plan`.
 
     Parameters
@@ -104,30 +105,39 @@ def run_bytes(size, settings, *, content=True, style_size=None, rows=None):
     itemsize = ITEMSIZES[settings.dtype]
     solver = _solver(settings)
     pixel = solver.picture_bytes(settings.history_size, itemsize, settings.bounds) + PICTURES
-    each = evaluation_bytes(*layers, itemsize, _plain(settings)) * (1 if _plain(settings) else SLACK)
-    window = _window(height, rows, [*layers[0], *layers[1]])
-    targets = 0 if window == height else _target_bytes(layers[0], itemsize)  # in `each`, but of the window only
+    each = evaluation_bytes(*layers, itemsize, _plain(settings), architecture) * (1 if _plain(settings) else SLACK)
+    window = _window(architecture, height, rows, [*layers[0], *layers[1]])
+    targets = (
+        0 if window == height else _target_bytes(architecture, layers[0], itemsize)
+    )  # in `each`, but of the window only
     whole = height * width * (pixel + targets) + _sources(settings, style_size)
-    return _fixed_bytes(settings, size, content, style_size) + solver.fixed_bytes + whole + window * width * each
+    return (
+        _fixed_bytes(architecture, settings, size, content, style_size)
+        + solver.fixed_bytes
+        + whole
+        + window * width * each
+    )
 
 
-def style_bytes(size, settings, *, content=True, style_size, rows=None):
+def style_bytes(size, settings, *, content=True, style_size, rows=None, architecture=VGG19):
     """Return about how many bytes it takes to compute the painting's Gram matrices; see `make_plan` and `run_bytes`."""
     height, width = style_size
     itemsize = ITEMSIZES[settings.dtype]
-    each = forward_bytes(settings.style_layers, itemsize, _plain(settings))
-    targets = _target_bytes(settings.content_layers, itemsize) + SOURCE if content else 0  # the photograph and its own
+    each = forward_bytes(settings.style_layers, itemsize, _plain(settings), architecture)
+    targets = (
+        _target_bytes(architecture, settings.content_layers, itemsize) + SOURCE if content else 0
+    )  # the photograph and its own
     whole = size[0] * size[1] * targets + _sources(settings, style_size) + height * width * 3 * itemsize
-    window = _window(height, rows, settings.style_layers)
-    return _fixed_bytes(settings, size, content, style_size) + whole + window * width * each
+    window = _window(architecture, height, rows, settings.style_layers)
+    return _fixed_bytes(architecture, settings, size, content, style_size) + whole + window * width * each
 
 
-def _window(height, rows, layers):
+def _window(architecture, height, rows, layers):
     """Return how many rows of a picture go through the network at a time."""
-    return height if rows is None else min(height, rows + 2 * margin(VGG19, layers))
+    return height if rows is None else min(height, rows + 2 * margin(architecture, layers))
 
 
-def _fixed_bytes(settings, size, content, style_size):
+def _fixed_bytes(architecture, settings, size, content, style_size):
     """Return about how many bytes are taken besides pictures and activations; hardly more for a larger size."""
     if _plain(settings):
         return PROGRAM
@@ -135,11 +145,11 @@ def _fixed_bytes(settings, size, content, style_size):
     if settings.pyramid:
         sizes += [tuple(side // 4 for side in size) for size in sizes]
     content_layers, style_layers = used_layers(settings, content, style_size is not None)
-    deepest = VGG19.deepest([*content_layers, *style_layers]).name
+    deepest = architecture.deepest([*content_layers, *style_layers]).name
     itemsize = ITEMSIZES[settings.dtype]
     kernels, maps, channels = 0, [], 3
-    for name in VGG19.convolutions[: VGG19.convolutions.index(deepest) + 1]:
-        layer = VGG19.layers[name]
+    for name in architecture.convolutions[: architecture.convolutions.index(deepest) + 1]:
+        layer = architecture.layers[name]
         met = [tuple(max(1, side) for side in layer.size(*size)) for size in sizes]
         maps += [(*one, channels, layer.channels) for one in met]
         kernels += kernel_bytes(met, channels, layer.channels, itemsize)
@@ -157,12 +167,12 @@ def used_layers(settings, content, style):
     return settings.content_layers if content else (), settings.style_layers if style else ()
 
 
-def _target_bytes(content_layers, itemsize):
+def _target_bytes(architecture, content_layers, itemsize):
     """Return how many bytes a pixel the photograph's activations take."""
-    return sum(_numbers(VGG19.layers[name]) for name in VGG19.layer_names(content_layers)) * itemsize
+    return sum(_numbers(architecture.layers[name]) for name in architecture.layer_names(content_layers)) * itemsize
 
 
-def evaluation_bytes(content_layers, style_layers, itemsize=4, plain=False):
+def evaluation_bytes(content_layers, style_layers, itemsize=4, plain=False, architecture=VGG19):
     """Return how many bytes a pixel an evaluation keeps at most, content's targets included.
 
     Parameters
@@ -171,22 +181,23 @@ def evaluation_bytes(content_layers, style_layers, itemsize=4, plain=False):
     itemsize : bytes of a number, 4 or 8
     plain : bool, whether the convolution is that of `layers`, which copies its input into a frame of zeros, and whose
         nine products are arrays before they are added
+    architecture : Architecture
     """
-    content, style = VGG19.layer_names(content_layers), VGG19.layer_names(style_layers)
+    content, style = architecture.layer_names(content_layers), architecture.layer_names(style_layers)
     tapped = {*content, *style}
-    table = _Table(tapped, itemsize)
+    table = _Table(architecture, tapped, itemsize)
     largest, kept = table.forward(plain, with_masks=True)
     copies = 2 if plain else 1
     for name in reversed(table.names):  # the gradients that come in and go out
         kept -= table.activations[name] if name in tapped else 0
         largest = max(largest, kept + copies * (table.activations[name] + table.activations[table.before[name]]))
         kept -= table.masks[name]
-    return _target_bytes(content, itemsize) + largest
+    return _target_bytes(architecture, content, itemsize) + largest
 
 
-def forward_bytes(layers, itemsize=4, plain=False):
+def forward_bytes(layers, itemsize=4, plain=False, architecture=VGG19):
     """Return how many bytes a pixel it takes at most to compute the activations of some layers."""
-    largest, _ = _Table(set(VGG19.layer_names(layers)), itemsize).forward(plain, with_masks=False)
+    largest, _ = _Table(architecture, set(architecture.layer_names(layers)), itemsize).forward(plain, with_masks=False)
     return largest
 
 
@@ -200,15 +211,15 @@ class _Table:
     activations, masks : dict, layer -> bytes a pixel
     """
 
-    def __init__(self, tapped, itemsize):
-        deepest = VGG19.deepest(tapped).name
-        every = list(VGG19.layers)
+    def __init__(self, architecture, tapped, itemsize):
+        deepest = architecture.deepest(tapped).name
+        every = list(architecture.layers)
         self.tapped = tapped
         self.names = every[: every.index(deepest) + 1]
         self.before = dict(zip(self.names, ["picture", *self.names], strict=False))
-        numbers = {name: _numbers(VGG19.layers[name]) for name in self.names}
+        numbers = {name: _numbers(architecture.layers[name]) for name in self.names}
         self.activations = {"picture": 3 * itemsize, **{name: numbers[name] * itemsize for name in self.names}}
-        pools = {name for name in self.names if VGG19.layers[name].kind == "pool"}
+        pools = {name for name in self.names if architecture.layers[name].kind == "pool"}
         self.masks = {name: 0 if name in pools else numbers[name] for name in self.names}  # one byte each
 
     def forward(self, plain, with_masks):

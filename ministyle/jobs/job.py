@@ -141,8 +141,14 @@ class Job:
 
     def plan_at(self, scale, limit=None):
         """Return a `cost.memory.Plan`, how memory is used at a scale within a limit; see `cost.memory.make_plan`."""
-        content, style_size = self.photograph is not None, self.style_size_at(scale)
-        return make_plan(self.settings, scale.size, content=content, style_size=style_size, limit=limit)
+        return make_plan(
+            self.settings,
+            scale.size,
+            content=self.photograph is not None,
+            style_size=self.style_size_at(scale),
+            limit=limit,
+            architecture=self.network.architecture,
+        )
 
     def style_size_at(self, scale):
         """Return the (height, width) of the painting at a scale, with what surrounds it, or None without one."""

@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m benchmarks`, in a checkout with the extra `plot` installed. See README.md here."""
+"""Run the benchmarks: `python -m benchmarks` in a checkout; plots need the extra `plot`. See README.md here."""
 
 import argparse
 import importlib.metadata
@@ -24,13 +24,17 @@ def main():
     """Run what is asked for, and write JSON, tables and plots."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmark"), help="folder for the results")
-    parser.add_argument("--only", default=",".join(BENCHMARKS), help="some of them (default: %(default)s)")
+    parser.add_argument("--only", default=",".join(BENCHMARKS), help="benchmarks to run (default: %(default)s)")
     parser.add_argument("--runs", type=int, default=5, help="processes for each contender (default: 5)")
-    parser.add_argument("--evaluations", type=int, default=3, help="evaluations a process is timed on (default: 3)")
-    parser.add_argument("--sizes", default="256,512,1024", help="sides of the pictures compared, in pixels")
-    parser.add_argument("--threads", type=int, default=available_cores(), help="for all (default: all cores)")
+    parser.add_argument("--evaluations", type=int, default=3, help="timed evaluations in each process (default: 3)")
+    parser.add_argument("--sizes", default="256,512,1024", help="sides of the pictures (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=available_cores(), help="of each contender (default: all cores)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args()
+    options.only = options.only.split(",")
+    for name in options.only:
+        if name not in BENCHMARKS:
+            parser.error(f"there is no benchmark {name!r}; choose from {', '.join(BENCHMARKS)}")
     options.sizes = [int(size) for size in options.sizes.split(",")]
     options.torch = importlib.util.find_spec("torch") is not None
     options.output = options.output.resolve()
@@ -40,7 +44,7 @@ def main():
     results["machine"] = machine(options)
     if not report.can_plot():
         print(f"no plots: {report.NO_PLOTS}; the tables are printed all the same", file=sys.stderr, flush=True)
-    for name in options.only.split(","):
+    for name in options.only:
         print(f"== {name}", file=sys.stderr, flush=True)
         results[name] = BENCHMARKS[name](options)
         results_file.write_text(json.dumps(_rounded(results)) + "\n")
@@ -48,7 +52,7 @@ def main():
 
 
 def startup(options):
-    """Time what stands between a user and the first evaluation; a run of one iteration makes two or three."""
+    """Time what a user waits for before the first evaluation. A run of one iteration makes two or three."""
     picture = options.output / "startup.png"
     demo = f"demo --image-size 256 --iterations 1 --overwrite --quiet -o {picture}"
     commands = {"import ministyle": ["-c", "import ministyle"]}
@@ -64,7 +68,7 @@ def startup(options):
 
 
 def compare(options):
-    """Loss and gradient, and peak memory, against PyTorch; and against what BLAS can do."""
+    """Compare the time of loss and gradient, and peak memory, with PyTorch, and with what BLAS can do."""
     table = {}
     for size in options.sizes:
         names = ("ministyle", *TORCH) if options.torch else ("ministyle",)
@@ -77,7 +81,7 @@ def compare(options):
 
 
 def sizes(options):
-    """Cost against size."""
+    """Measure time and memory at many sizes."""
     jobs = {}
     for size in (128, 192, 256, 384, 512, 768, 1024, 1448, 2048):
         jobs[size] = job("evaluate", options, "ministyle", size, evaluations=2 if size > 1024 else options.evaluations)
@@ -85,7 +89,7 @@ def sizes(options):
 
 
 def race(options):
-    """Time to reach a loss, against PyTorch's L-BFGS, with and without its line search; and the solver's share."""
+    """Time how long a loss takes to reach, here and with PyTorch's L-BFGS; and measure the solver's share."""
     table = {}
     for size in options.sizes[:2]:
         jobs = {
@@ -104,7 +108,7 @@ def race(options):
 
 
 def layers(options):
-    """Per layer: time and share."""
+    """Time every layer."""
     jobs = {}
     for size in options.sizes[:2]:
         jobs[size] = job("layers", options, "ministyle", size)
@@ -117,7 +121,7 @@ def steps(options):
     size = options.sizes[:2][-1]
     jobs = {name: job("evaluate", options, "ministyle", size, evaluations=3, variant=name) for name, *_ in STEPS}
     for spec in jobs.values():
-        del spec["threads"]  # a matter of the variant; all cores otherwise
+        del spec["threads"]  # the variant decides; by default all cores
     return interleave(jobs, options, runs=min(options.runs, 3))
 
 
@@ -131,7 +135,10 @@ def job(kind, options, contender, size, **more):
 
 
 def interleave(jobs, options, runs=None):
-    """Run every job once, each in a process of its own, then every job again, and so on; return each job's runs."""
+    """Run every job once, each in a process of its own, then every job again, and so on.
+
+    Return {name: figures of all its runs}.
+    """
     figures = {name: [] for name in jobs}
     for run in range(runs or options.runs):
         for name, spec in jobs.items():
@@ -143,7 +150,7 @@ def interleave(jobs, options, runs=None):
 
 
 def _rounded(value):
-    """Return results with their numbers cut to six digits, which is more than they are good for."""
+    """Return results with numbers of six digits, which is more than their precision."""
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -178,7 +185,7 @@ def machine(options):
 
 
 def _processor():
-    """Return the processor's name and the vector instructions that matter here."""
+    """Return the processor's name and the widest vector instructions that it has."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

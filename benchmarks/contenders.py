@@ -1,4 +1,4 @@
-"""What a contender does in its own process: one job, described as JSON on the command line; its figures as JSON.
+"""The jobs of a contender. Each runs in a process of its own, which gets the job as JSON and prints figures as JSON.
 
     python -m benchmarks.contenders '{"job": "evaluate", "contender": "ministyle", "size": 256, "evaluations": 3}'
 
@@ -20,7 +20,7 @@ def main(job):
 
 
 def evaluate(contender, size, evaluations, **options):
-    """Time loss and gradient: the first evaluation, which prepares things, apart from the others."""
+    """Time loss and gradient. The first evaluation also prepares things, so it is listed apart."""
     content, style = pictures(size)
     function = _objective(contender, content, style, **options)
     pixels = (content + style) / 2
@@ -33,7 +33,7 @@ def evaluate(contender, size, evaluations, **options):
 
 
 def optimise(contender, size, evaluations, **options):
-    """Minimise from the photograph; return (seconds, evaluations, loss) on the way, and the solver's own time."""
+    """Minimise, beginning with the photograph; return (seconds, evaluations, loss) of each step, and total times."""
     content, style = pictures(size)
     if contender.startswith("torch"):
         from . import pytorch
@@ -43,7 +43,10 @@ def optimise(contender, size, evaluations, **options):
 
 
 def pyramid(size, iterations, **settings):
-    """Make a picture coarse to fine; return (seconds, evaluations, loss, side), seconds since the very beginning."""
+    """Make a picture coarse to fine; return (seconds, evaluations, loss, side) of each step.
+
+    The seconds count from the very beginning, loading included.
+    """
     from ministyle import Job, Settings
 
     content, style = pictures(size)
@@ -58,7 +61,7 @@ def pyramid(size, iterations, **settings):
 
 
 def sgemm(size=2048, repetitions=5):
-    """Measure the rate of one large matrix product, in floating point operations per second: what BLAS can do."""
+    """Measure what BLAS can do: the rate of one large matrix product, in floating point operations per second."""
     a, b = np.random.default_rng(0).random((2, size, size), dtype=np.float32)
     seconds = []
     for _ in range(repetitions + 1):
@@ -106,7 +109,7 @@ JOBS = {"evaluate": evaluate, "optimise": optimise, "pyramid": pyramid, "sgemm":
 
 
 def _objective(contender, content, style, **options):
-    """Return a contender's function of pixels that computes loss and gradient to the end."""
+    """Return a contender's function of pixels. When it returns loss and gradient, all work is done."""
     if contender.startswith("torch"):
         from . import pytorch
 
@@ -117,7 +120,7 @@ def _objective(contender, content, style, **options):
 
     def function(pixels):
         loss, gradient = objective(network.to_device(pixels))
-        return loss, to_host(gradient)  # a GPU is done when its result is here
+        return loss, to_host(gradient)  # this waits for the GPU
 
     return function
 

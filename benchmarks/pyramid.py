@@ -1,8 +1,8 @@
-"""Coarse to fine against PyTorch: `python -m benchmarks.pyramid FOLDER`, some ten minutes on two cores.
+"""Coarse to fine against PyTorch: `python -m benchmarks.pyramid FOLDER` takes some ten minutes on two cores.
 
-PyTorch's L-BFGS makes 300 evaluations at 512 pixels from the photograph. How long does it take us to reach its loss?
-Both run in processes of their own, one after the other; ours is timed from the beginning, PyTorch's from its second
-evaluation.
+PyTorch's L-BFGS makes 300 evaluations at 512 pixels, beginning with the photograph. How long do we take to reach its
+loss? Both run in processes of their own, one after the other. Our time counts from the beginning, PyTorch's from its
+second evaluation.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The same loss in PyTorch, eager, as a good port would have it: frozen weights, ReLU in place, autograd."""
+"""The same loss in PyTorch, as a good port would compute it: eager, frozen weights, ReLU in place, autograd."""
 
 import time
 
@@ -18,7 +18,7 @@ BGR_MEAN = (103.939, 116.779, 123.68)
 
 
 class Objective:
-    """Loss and gradient of pixels (H, W, 3), both NumPy arrays, as `ministyle.Objective` has them."""
+    """Computes loss and gradient from pixels (H, W, 3), all of them on the host, as `ministyle.Objective` does."""
 
     def __init__(self, content, style, layout="contiguous", threads=None, device="cpu"):
         if threads:
@@ -77,11 +77,11 @@ def gram_matrix(F):
 
 
 def minimise(content, style, evaluations, line_search=None, **options):
-    """Minimise with PyTorch's L-BFGS from the photograph; return (seconds, evaluations, loss) on the way."""
+    """Minimise with PyTorch's L-BFGS, beginning with the photograph; see `contenders.optimise`."""
     objective = Objective(content, style, **options)
     objective(content)  # the first evaluation prepares things
     x = objective.to_tensor(content).requires_grad_()
-    # Without tolerances: with PyTorch's own it stops at once, as its first step is shorter than they are.
+    # The tolerances are 0. With PyTorch's defaults it stops at once, because its first step is shorter than they are.
     limits = {"max_iter": evaluations, "max_eval": evaluations, "tolerance_grad": 0, "tolerance_change": 0}
     solver = torch.optim.LBFGS([x], line_search_fn=line_search, **limits)
     steps = []

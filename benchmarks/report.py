@@ -24,7 +24,7 @@ def show(folder):
 
 
 def tables(results):
-    """Return all tables that the results allow."""
+    """Return the tables of all benchmarks that there are results of."""
     parts = [f"{name}: {value}" for name, value in results["machine"].items() if value not in (None, {}, [])]
     for name, table in TABLES.items():
         if name in results:
@@ -33,14 +33,14 @@ def tables(results):
 
 
 def plots(results, folder):
-    """Draw cost against size, the race, and the steps, as far as the results allow."""
+    """Draw the plots of all benchmarks that there are results of."""
     for name, draw in PLOTS.items():
         if name in results:
             plot(folder / f"{name}.png", draw, results[name])
 
 
 def plot(path, draw, *what):
-    """Let `draw(axes, *what)` draw a plot, and write it as PNG; without Matplotlib say so instead."""
+    """Write what `draw(axes, *what)` draws as PNG. Without Matplotlib, print that it is missing."""
     if not can_plot():
         print(f"{path.name} is not drawn: {NO_PLOTS}", file=sys.stderr)
         return
@@ -69,7 +69,7 @@ def operations(layer, size):
 
 
 def total_operations(size):
-    """Return those of a loss and its gradient: all layers to conv5_1, forward and backward."""
+    """Return the floating point operations of a loss and its gradient: `LAYERS`, forward and backward."""
     return 2 * sum(operations(name, size) for name in LAYERS)
 
 
@@ -82,7 +82,7 @@ def _shape(layer, size):
 
 
 def seconds(runs):
-    """Return the median over processes of a process's median, and the lowest and highest of these."""
+    """Return the median of the processes' medians, and the lowest and the highest of these medians."""
     medians = [median(run["seconds"]) for run in runs]
     return median(medians), min(medians), max(medians)
 

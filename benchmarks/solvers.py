@@ -1,7 +1,7 @@
 """Our own L-BFGS against SciPy's L-BFGS-B: `python -m benchmarks.solvers` prints how many evaluations each needs.
 
-Both solve the same problem. SciPy's makes `EVALUATIONS`, or stops before where rounding errors allow no more; the table
-says after how many it had reached its best loss, and after how many ours had reached the same.
+Both solve the same problems. SciPy's solver makes `EVALUATIONS` evaluations, or fewer if rounding errors stop it. The
+table says after how many it had reached its best loss, and after how many our solver had reached the same loss.
 """
 
 import numpy as np
@@ -15,11 +15,11 @@ from .task import pictures
 
 EVALUATIONS = 150
 SIZE = 256
-ROUNDING = 1e-12  # of the first loss: below, rounding errors decide
+ROUNDING = 1e-12  # of the first loss: smaller losses are rounding errors
 
 
 class Function:
-    """A function of a flat vector, as an objective over pictures."""
+    """Makes an objective over pictures of a function of a flat vector."""
 
     def __init__(self, function):
         self.function = function

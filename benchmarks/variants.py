@@ -1,6 +1,6 @@
-"""The fast convolution as it was before each idea: what the steps of docs/performance.md are measured on.
+"""The fast convolution without some of its ideas, to measure what each idea is worth; see docs/performance.md.
 
-A variant is a list of ideas taken away again. Each is a few lines here, so that `ministyle.fast` need not know.
+A variant is a list of ideas that are taken away. Each takes a few lines here, and `ministyle.fast` knows nothing of it.
 """
 
 import numpy as np

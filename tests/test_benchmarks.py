@@ -199,6 +199,13 @@ def test_the_command_keeps_its_results_without_matplotlib_and_the_report_draws_t
     assert (out / "steps.png").stat().st_size > 1000
 
 
+def test_an_unknown_benchmark_is_refused_before_the_others_run(tmp_path):
+    command = [sys.executable, "-m", "benchmarks", "-o", str(tmp_path / "out"), "--only", "startup,speed"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "there is no benchmark 'speed'" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_pyramids_table_is_printed_without_matplotlib_too(tmp_path, monkeypatch, capsys):
     from benchmarks import pyramid
 

@@ -1,14 +1,19 @@
 """The scripts in docs/examples run."""
 
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
+from conftest import pixels_of
 from PIL import Image
 
 SCRIPT = Path(__file__).parents[1] / "docs" / "examples" / "tell_styles_apart.py"
 
 
+@pytest.mark.slow
 def test_stripes_and_spots_of_the_same_colours_are_told_apart_by_gram_matrices(tmp_path, random, capsys):
     """Each picture is the same everywhere, and a histogram sees no difference between them."""
     y, x = np.mgrid[:64, :128]
@@ -27,3 +32,12 @@ def test_stripes_and_spots_of_the_same_colours_are_told_apart_by_gram_matrices(t
     assert table["features"] == ["stripes", "checks", "all", "all, in grey"]
     assert table["Gram matrices, conv1_1 to conv5_1"] == ["100%"] * 4
     assert table["histogram of colours"][2] != "100%"
+
+
+@pytest.mark.slow
+def test_the_painting_that_comes_with_the_project_can_be_drawn_again(tmp_path):
+    """The random numbers are seeded; another version of Pillow may draw a little differently."""
+    script = SCRIPT.with_name("draw_painting.py")
+    subprocess.run([sys.executable, script, tmp_path / "painting.jpg"], check=True)
+    drawn, shipped = (pixels_of(folder / "painting.jpg").astype(int) for folder in (tmp_path, script.parent))
+    assert np.abs(drawn - shipped).mean() < 2

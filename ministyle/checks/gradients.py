@@ -20,7 +20,7 @@ from .measures import SPACING, adjoint_error, directional_error, roomiest_direct
 LINEAR_TOLERANCE = 1e-8
 DIRECTION_TOLERANCE = 1e-7
 
-CANDIDATES = 16  # directions of which the best is taken where kinks are near, see `roomiest_direction`
+CANDIDATES = 16  # random directions, of which `roomiest_direction` chooses one
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def check_gradients(weights=None, *, size=32, directions=3, seed=0, device="cpu"
 
 
 def _on_one_blas_thread(checks):
-    """Yield checks, each computed with one thread of BLAS: for arrays so small, several would only wait for another."""
+    """Yield checks, each computed with one thread of BLAS. With arrays this small, several threads slow each other."""
     blas = arrays.OneBlasThread()
     while True:
         with blas:
@@ -145,15 +145,15 @@ def _check_preprocessing(sampler, weights):
 
 
 def _check_backend(sampler, name):
-    """Check the operations that a backend makes. One of them may be a convolution together with its ReLU.
+    """Check the operations of a backend, where a convolution and its ReLU may be one operation.
 
-    The biases are so large, of either sign, that every ReLU is far from its kink.
+    The biases are so large, and of either sign, that every ReLU is far from its kink.
     """
     backend = choose_backend(name, sampler.device)()
-    # Of the fast convolution: patches, tiles of 2x2 outputs, and tiles of 4x4.
+    # With these sizes the fast convolution uses patches, tiles of 2x2 outputs, and tiles of 4x4.
     for height, width, channels in ((7, 10, 5), (7, 10, 12), (20, 23, 12)):
         for border in layers.BORDERS:
-            kernel, bias = sampler.normal(3, 3, channels, 6), 200 * (sampler.away_from_zero(6))
+            kernel, bias = sampler.normal(3, 3, channels, 6), 200 * sampler.away_from_zero(6)
             run = _Run(backend.convolution("conv1_1", kernel, bias, border))
             error = sampler.along(run.forward, run.backward, sampler.normal(height, width, channels))
             text = f"convolution with ReLU, {height} x {width} x {channels}, {border} border"
@@ -165,7 +165,7 @@ def _check_backend(sampler, name):
 
 
 class _Run:
-    """Some operations one after the other, as one operation."""
+    """Several operations, one after the other, as one operation."""
 
     def __init__(self, operations):
         self.operations = list(operations)
@@ -184,7 +184,7 @@ class _Run:
 
 
 def _check_losses(sampler):
-    """Check the losses with respect to activations, many of which are 0, as after a ReLU."""
+    """Check the gradients of the losses with respect to activations, many of which are 0, as after a ReLU."""
     F = sampler.rectified(7, 10, 5)
     P = sampler.rectified(7, 10, 5)
     G, A = losses.gram_matrix(F) / 70, losses.gram_matrix(sampler.rectified(6, 8, 5)) / 48
@@ -226,7 +226,7 @@ def _check_network(sampler, weights, convolutions, size):
 
 
 def _balance(objective, pixels):
-    """Set the weights so that all terms are equally large, so that no term hides an error in a smaller one."""
+    """Set the weights so that all terms are equally large. Then no term hides an error in a smaller one."""
     values = objective(pixels).terms
     for term in objective.terms:
         term.weight /= float(values[term.name])
@@ -247,7 +247,7 @@ class _Sampler:
         return to_device(self.generator.uniform(low, high, shape), self.device)
 
     def away_from_zero(self, *shape):
-        """Return numbers of both signs between 0.5 and 1.5: farther from 0 than the stencil reaches."""
+        """Return numbers of either sign whose sizes are 0.5 to 1.5: farther from 0 than the stencil reaches."""
         sign = self.generator.choice([-1.0, 1.0], shape)
         return to_device(sign * self.generator.uniform(0.5, 1.5, shape), self.device)
 

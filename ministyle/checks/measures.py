@@ -81,10 +81,11 @@ def linear_region_step(network, pixels, direction, taps):
 
 
 def roomiest_direction(network, pixels, directions, taps):
-    """Return, of some directions, the one along which the network stays linear the farthest, and its step h.
+    """Return the direction along which the network stays linear the farthest, and its step h.
 
-    Among a hundred thousand units there is often one close to its kink, and the shorter the step, the more of a
-    difference is rounding error. Parameters as for `linear_region_step`.
+    There are a hundred thousand units, and one of them is often close to its kink. A short step is bad: the shorter it
+    is, the more of a difference is rounding error. See `linear_region_step` for the parameters; `directions` are
+    several.
     """
     pattern = list(_switches(network, pixels, taps))
 
@@ -109,7 +110,7 @@ def roomiest_direction(network, pixels, directions, taps):
 def _switches(network, pixels, taps):
     """Yield which units are on: the ReLUs' masks, and the maxima's winners where pooling takes the maximum.
 
-    The network runs no further than the caller asks: most directions differ in the first layers already.
+    The network runs only as far as the caller asks. Most pictures that differ do so in the first layers already.
     """
     x, left = pixels, set(taps)
     for operation in network.operations:

@@ -31,8 +31,8 @@ def check_matplotlib():
 def contact_sheet(path, rows, *, title="", row_labels=(), column_labels=()):
     """Draw a contact sheet and write it as PNG.
 
-    Pictures keep their pixels; smaller ones stand in the middle of their cell. Texts may hold Matplotlib's formulas,
-    such as "$10^{-3}$"; whatever comes from a file name has to go through `literal`.
+    Pictures are not resized; a small one is centred in its cell. Texts may contain Matplotlib's formulas, such as
+    "$10^{-3}$". A text that comes from a file name must go through `literal` first.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def contact_sheet(path, rows, *, title="", row_labels=(), column_labels=()):
 
     cells = [cell for row in rows for cell in row]
     pictures = [picture for picture, _ in cells if picture is not None]
-    # Each cell is as large as the largest picture, and as what is written below, above and beside it.
+    # All cells have the same size. The largest picture fits into it, and so do the texts around any picture.
     below = [_extent(caption) for _, caption in cells]
     above = [_extent(label) for label in column_labels]
     beside = [_extent(label) for label in row_labels]  # turned by 90 degrees
@@ -80,7 +80,7 @@ def contact_sheet(path, rows, *, title="", row_labels=(), column_labels=()):
 
 
 def literal(text):
-    """Return a text such that Matplotlib shows it as it is, dollar signs too."""
+    """Return a text in a form that Matplotlib shows unchanged, dollar signs included."""
     return str(text).replace("$", r"\$")
 
 

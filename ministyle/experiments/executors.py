@@ -1,7 +1,7 @@
 """Where panels are made: in this process, on several GPUs, or on a cluster.
 
-All three are a `concurrent.futures.Executor`. One picture keeps all cores of a CPU busy, or a whole GPU. So pictures
-are made one after the other, unless there are several devices.
+Each of the three is a `concurrent.futures.Executor`. One picture keeps all cores of a CPU busy, or a whole GPU. So
+pictures are made one after the other, unless there are several devices.
 """
 
 import threading
@@ -18,7 +18,7 @@ class InThisProcess(Executor):
     """Run everything where it is submitted: `submit` returns when the work is done."""
 
     def submit(self, function, /, *arguments, **options):
-        """Call a function and return a future that is done. A keyboard interrupt goes through to the caller."""
+        """Call a function and return its future, which is done. A keyboard interrupt is raised here and now."""
         future = Future()
         try:
             future.set_result(function(*arguments, **options))
@@ -28,9 +28,10 @@ class InThisProcess(Executor):
 
 
 class OnGpus(ThreadPoolExecutor):
-    """Run one function on each of several GPUs, every one in a thread of its own.
+    """Run one function at a time on each of several GPUs. Each GPU has a thread of its own.
 
-    What is submitted takes an argument `on_step`, a function that says True to stop, see `jobs.job.Job.run`.
+    The functions take an argument `on_step`, as `jobs.job.Job.run` does. They call it now and then, and stop if it
+    returns True.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ class OnGpus(ThreadPoolExecutor):
         self._stopping = threading.Event()
 
     def submit(self, function, /, *arguments, on_step=None, **options):
-        """Call a function in a thread and return its future."""
+        """Call a function in a thread, and return its future."""
 
         def stop_or_report(*step):
             return self._stopping.is_set() or (on_step is not None and on_step(*step))
@@ -51,26 +52,26 @@ class OnGpus(ThreadPoolExecutor):
         return super().submit(function, *arguments, on_step=stop_or_report, **options)
 
     def stop(self):
-        """Let everything that is running stop after its iteration."""
+        """Let all running functions stop the next time they call `on_step`."""
         self._stopping.set()
 
 
 @contextmanager
 def open_executor(scheduler=None, device="auto"):
-    """Yield the executor for these circumstances.
+    """Yield an executor: the cluster's, one for several GPUs, or else one that works in this process.
 
     Parameters
     ----------
     scheduler : str, optional
-        Address of a Dask scheduler, such as "tcp://10.0.0.1:8786". Its workers need this package, in the same version,
-        and take one panel for each of their threads at a time: start them with `dask worker --nthreads 1`.
+        Address of a Dask scheduler, such as "tcp://10.0.0.1:8786". Its workers need this package in the same version.
+        A worker makes as many panels at a time as it has threads, so start it with `dask worker --nthreads 1`.
     device : {"auto", "cpu", "cuda"}
-        Without a scheduler, several GPUs are used side by side, one panel on each.
+        Without a scheduler, panels are made on all GPUs at the same time, one on each.
 
     Raises
     ------
     MinistyleError
-        Dask is not installed, nobody answers at the address, or the cluster has no worker.
+        Dask is not installed, there is no scheduler at the address, or the cluster has no worker.
     """
     if scheduler is not None:
         with _cluster(scheduler) as executor:
@@ -88,8 +89,8 @@ def open_executor(scheduler=None, device="auto"):
 def _gpus(count):
     """Yield an executor for several GPUs.
 
-    BLAS, which SciPy's solver uses, is held to one thread all the while: the number of its threads is one for the
-    whole process, and panels side by side would set it for each other.
+    Meanwhile BLAS, which SciPy's solver uses, has one thread. The number of its threads belongs to the whole process,
+    so panels that are made at the same time would change it for one another.
     """
     from scipy import optimize  # noqa: F401  its BLAS must be loaded before it can be held
 

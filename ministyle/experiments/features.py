@@ -1,7 +1,7 @@
 """What the network sees in a picture: style as a vector, and distances between two pictures, layer by layer.
 
-The paper conjectures that Gram matrices tell paintings apart by style, though no painting was used to train the
-network. `docs/examples/tell_styles_apart.py` tries it.
+The paper conjectures that Gram matrices can tell paintings apart by style, although the network was trained without
+paintings. `docs/examples/tell_styles_apart.py` tests this.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ COMPARED_LAYERS = tuple(sorted({*CONTENT_LAYERS, *STYLE_LAYERS}))
 
 
 def style_features(image, layers=STYLE_LAYERS, *, image_size=None, network=None):  # -> (D,)
-    """Return a picture's style as one vector: its Gram matrices, such that distances are style losses.
+    """Return a picture's style as one vector, made of its Gram matrices.
 
-    The squared Euclidean distance between two pictures' vectors is the style loss of equation 5 between them: layers
-    count with equal shares, and losses are in the "mean" convention, so the pictures may differ in size.
+    The squared Euclidean distance between the vectors of two pictures is the style loss of equation 5 between them.
+    All layers count equally. Losses are in the "mean" convention, so the pictures may differ in size.
 
-    For every layer of N filters the vector has N (N + 1) / 2 numbers, the upper triangle of its Gram matrix per
-    position, row by row; what lies off the diagonal is multiplied by the square root of 2, because it stands for two
-    entries, and all of it by 1 / (N sqrt(L)), for L layers. With the paper's five layers that makes 305 888 numbers.
+    A layer of N filters contributes N (N + 1) / 2 numbers: the upper triangle of its Gram matrix per position, row by
+    row. Numbers off the diagonal are multiplied by the square root of 2, because each of them stands for two entries.
+    All numbers are divided by N sqrt(L), where L is the number of layers. The paper's five layers give 305 888 numbers.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def style_features(image, layers=STYLE_LAYERS, *, image_size=None, network=None)
     image_size : int, optional
         Length in pixels to which the longest side is scaled; by default the picture stays as it is.
     network : Network, optional
-        By default the normalised network with average pooling. For many pictures, load one and pass it.
+        By default the normalised network with average pooling. For many pictures, load it once and pass it here.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def style_features(image, layers=STYLE_LAYERS, *, image_size=None, network=None)
 
 
 def _upper_triangle(G):  # (N, N) -> (N (N + 1) / 2,)
-    """Write out half of a symmetric matrix such that the squares add up to the mean of all its squares."""
+    """Return half of a symmetric matrix as a vector. Its squares add up to the mean of all the matrix's squares."""
     N = len(G)
     rows, columns = np.triu_indices(N)
     return G[rows, columns] * np.where(rows == columns, 1, 2**0.5).astype(G.dtype) / N
@@ -71,8 +71,8 @@ class Distance:
     style : float
         mean (G/M - A/M)^2, equation 4 in the "mean" convention: Gram matrices compared.
     relative_content, relative_style : float
-        ||F - P|| / ||P|| and ||G/M - A/M|| / ||A/M||: as parts of what the second picture has. 0 is the same;
-        two pictures that have nothing to do with each other come to about 1.
+        ||F - P|| / ||P|| and ||G/M - A/M|| / ||A/M||, relative to the second picture. 0 means that the two are the
+        same; two unrelated pictures have about 1.
     """
 
     layer: str
@@ -88,8 +88,8 @@ def compare(picture, reference, layers=COMPARED_LAYERS, *, image_size=None, netw
     Parameters
     ----------
     picture, reference : path, PIL image or array (H, W, 3), RGB, 0 to 255
-        Where they differ in size, content is compared after scaling `picture` to the size of `reference`, and style
-        without.
+        If they differ in size, `picture` is scaled to the size of `reference` for the comparison of content. Style is
+        compared without scaling.
     layers : sequence of layer names
     image_size, network : see `style_features`
 

@@ -1,7 +1,7 @@
 """The paper's figures 1 to 3, made from anybody's pictures.
 
-Each figure is a table of panels: what stands in which row and column, and the panel's settings. `panels.render` makes
-the panels, `draw` lays them out as in the paper.
+A figure is a table of panels with their settings, in the rows and columns of the paper's figure. `panels.render` makes
+the panels, and `draw` draws the figure.
 """
 
 from dataclasses import dataclass, replace
@@ -20,8 +20,8 @@ from .records import Panel
 
 CONTENT_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")  # figure 1, a to e
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-# Figure 3's columns. The captions' ratios belong to the authors' runs of thousands of evaluations; after the few
-# hundred that are made here such pictures come from ratios a hundred times as large, see docs/deviations.md.
+# Figure 3's columns. The paper's captions give ratios for runs of thousands of evaluations. The runs here make a few
+# hundred; to get such pictures they need ratios a hundred times as large, see docs/deviations.md.
 CAPTION_RATIOS = (1e-5, 1e-4, 1e-3, 1e-2)
 RATIOS = (1e-3, 1e-2, 1e-1, 1.0)
 RATIO = 1e-1  # figure 2; the caption's 1e-3
@@ -30,7 +30,7 @@ INSET = 0.3  # of a panel's width, the painting in figure 2
 
 @dataclass(frozen=True)
 class Original:
-    """A picture shown as it is, beside what was made from it."""
+    """A picture that is shown unchanged, beside the panels made from it."""
 
     path: Path
     settings: Settings
@@ -46,8 +46,8 @@ class Figure:
     title : str
     rows : tuple of tuples of Panel or Original
     row_labels, column_labels : tuples of str
-    caption : function of (Panel, record) that returns what stands below the panel
-    inset : bool, the style picture is shown in a corner of each panel
+    caption : function of (Panel, record) that returns the text below the panel
+    inset : bool, show the style picture in a corner of each panel
     """
 
     name: str
@@ -173,7 +173,7 @@ def figure_3(photo, painting, *, settings, ratios=RATIOS):
 
 
 def _column_label(ratio, ratios):
-    """Label a column with the ratio really used, and with the paper's, where one corresponds to it."""
+    """Label a column with the ratio that is used here, and with the paper's ratio if one corresponds to it."""
     label = ratio_label(ratio)
     if tuple(ratios) == RATIOS:
         label += f"\n(the paper's caption: {power_of_ten(CAPTION_RATIOS[RATIOS.index(ratio)])})"
@@ -181,7 +181,7 @@ def _column_label(ratio, ratios):
 
 
 def ratio_label(ratio):
-    """Return how a ratio of content and style weight is written below or above panels."""
+    """Return a ratio of content and style weight as a text for labels and captions."""
     return rf"$\alpha/\beta$ = {power_of_ten(ratio)}"
 
 
@@ -191,12 +191,12 @@ def nested(layers):
 
 
 def with_ratio(settings, ratio):
-    """Return settings with alpha/beta as given and beta 1, so that the style term is the style loss itself.
+    """Return settings with this alpha/beta. Beta is 1, so that the style term is the style loss itself.
 
     Raises
     ------
     MinistyleError
-        The ratio is not greater than 0. With 0 there would be no content loss to write below the panel.
+        The ratio is not greater than 0. With 0 a panel would have no content loss for its caption.
     """
     if not ratio > 0:
         raise MinistyleError(f"ratio (={ratio!r}) must be greater than 0")
@@ -204,7 +204,7 @@ def with_ratio(settings, ratio):
 
 
 def draw(figure, folder, records):
-    """Lay out a figure whose panels have been made; return the path of the PNG file.
+    """Draw a figure whose panels have been made; return the path of the PNG file.
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""Panels: the pictures of an experiment. They are made, and one can be made again; `records` keeps them."""
+"""Panels, the pictures of an experiment: make all of them, or make one again from its record.
+
+`records` writes them to files.
+"""
 
 import dataclasses
 import functools
@@ -31,11 +34,11 @@ def render(panels, folder, executor, *, overwrite=False, on_panel=None, on_step=
     folder : path, made if it does not exist
     executor : concurrent.futures.Executor, see `executors.open_executor`
     overwrite : bool
-        Make those panels again that are there with other settings or from other pictures.
+        Make a panel again if it is there but was made with other settings or from other pictures.
     on_panel : function of (Panel, record, bool), optional
-        Called for every panel that is there. The bool says whether it has just been made.
+        Called for every panel, once it is there. The bool says whether it has just been made.
     on_step : function of (Panel, Step, pixels), optional
-        Called after every iteration, see `jobs.job.Job.run`; only for an executor that works in this process.
+        Called after every iteration, see `jobs.job.Job.run`. It needs an executor that works in this process.
 
     Returns
     -------
@@ -44,11 +47,12 @@ def render(panels, folder, executor, *, overwrite=False, on_panel=None, on_step=
     Raises
     ------
     MinistyleError
-        Before any work: a picture cannot be read, the folder is not an experiment's or cannot be written to, or a panel
-        is there with other settings. After all other panels have been made: some could not be made.
+        Before any work: a picture cannot be read, the folder does not belong to an experiment or cannot be written to,
+        a record is damaged, or a panel is there with other settings. After all other panels have been made: some panels
+        could not be made.
     KeyboardInterrupt
-        The user interrupted. Finished panels are kept; those under way stop after their iteration, and their pictures
-        are kept as unfinished.
+        The user interrupted. Finished panels are kept. Running panels stop after their iteration, and their pictures
+        are kept as unfinished ones. A second interruption ends the waiting for them.
     """
     folder = Path(folder)
     plans = {panel.name: plan_panel(panel, folder) for panel in panels}
@@ -71,12 +75,15 @@ def render(panels, folder, executor, *, overwrite=False, on_panel=None, on_step=
 
 
 def _make_missing(panels, plans, made, folder, executor, on_panel, on_step):
-    """Make all panels without a record, write them and put their records into `made`; return {name: reason}."""
+    """Make and write all panels that have no record yet, and put their records into `made`.
+
+    Return the panels that could not be made, {name: reason}.
+    """
     report = on_panel or (lambda *_: None)
     failures, unfinished, pending = {}, [], {}
 
     def keep(done):
-        """Write what has come of some panels. A panel leaves `pending` last, so that no interruption loses it."""
+        """Write the results of some panels. A panel leaves `pending` last, so no interruption loses it."""
         for future in done:
             panel = pending[future]
             try:
@@ -113,10 +120,10 @@ def _make_missing(panels, plans, made, folder, executor, on_panel, on_step):
             collect(_wait(pending, FIRST_COMPLETED))
     except KeyboardInterrupt:
         try:
-            if hasattr(executor, "stop"):  # let what is under way in this process come to an end
+            if hasattr(executor, "stop"):  # panels are running in this process
                 executor.stop()
                 _wait([future for future in pending if not future.cancel()], ALL_COMPLETED)
-        finally:  # also after a second interruption, which waits no longer
+        finally:  # also after a second interruption, which ends the waiting
             keep([future for future in pending if future.done() and not future.cancelled()])
         raise
     return failures
@@ -125,7 +132,7 @@ def _make_missing(panels, plans, made, folder, executor, on_panel, on_step):
 def _wait(futures, return_when):
     """Wait for one or all of some futures, and return those that are done.
 
-    It looks up once a second, because on Windows a keyboard interrupt does not end a wait.
+    The wait has a break once a second, because on Windows a keyboard interrupt does not end a wait.
     """
     while True:
         done, waiting = wait(futures, timeout=1, return_when=return_when)
@@ -141,18 +148,18 @@ def _drop_tracebacks(error):
 
 
 def make_panel(job, weights_sha256, on_step=None):
-    """Make one picture; this is what runs on a cluster's worker.
+    """Make one picture. On a cluster, this function runs on a worker.
 
     Parameters
     ----------
     job : Job
-    weights_sha256 : str, the hash of the weight file that is to be used
+    weights_sha256 : str, the hash that the weight file must have
     on_step : see `jobs.job.Job.run`
 
     Returns
     -------
     picture : uint8 array (H, W, 3)
-    outcome : dict, what the record says about it, or None where the picture was interrupted
+    outcome : dict, what the record says about the picture, or None if the picture was interrupted
 
     Raises
     ------
@@ -163,8 +170,8 @@ def make_panel(job, weights_sha256, on_step=None):
     weights = find_weights(settings.weights)
     if records.sha256_once(weights) != weights_sha256:
         raise MinistyleError(f"weight file '{weights}' is not the one that was asked for, of SHA-256 {weights_sha256}")
-    # With several threads of its own BLAS may round otherwise, and cluster and single machine differ in their number.
-    # Our threads are not affected; the plain convolution gets slower.
+    # BLAS may round differently with another number of threads of its own, and machines differ in that number. So it
+    # gets one. That makes the plain convolution slower; the fast one has threads of its own.
     with arrays.OneBlasThread():
         result = job.run(on_step)
     if result.interrupted or result.stopped:
@@ -185,14 +192,19 @@ def make_panel(job, weights_sha256, on_step=None):
 
 
 def _job(panel):
+<<<<<<< HEAD
     """Return a panel's job. It holds pictures, not paths, as a worker may not see this machine's files."""
     content, style, init = records.pictures_of(panel)
     settings = panel.settings if init is None else dataclasses.replace(panel.settings, init=init)
     return Job.of(settings, content, style, size=panel.size)
+=======
+    """Return a panel's job. It holds pictures, not paths, because a worker may not see this machine's files."""
+    return Job.of(panel.settings, panel.content, panel.style, size=panel.size)
+>>>>>>> t3
 
 
 def _unweighted(terms, settings):
-    """Return content and style loss as such: the terms added up, without alpha and beta."""
+    """Return the content loss and the style loss: the sums of their terms, without alpha and beta."""
     weights = {"content": settings.content_weight, "style": settings.style_weight}
     return {
         kind: sum(value for name, value in terms.items() if name.startswith(kind)) / weight
@@ -202,7 +214,7 @@ def _unweighted(terms, settings):
 
 
 def software(device="auto"):
-    """Return what the last bit of a picture may depend on: versions, the package's source, BLAS, the device."""
+    """Return all that the last bit of a picture may depend on: versions, the package's source, BLAS, the device."""
     blas = {f"{it['internal_api']} {it['version']}, {it.get('architecture')} kernels" for it in arrays.blas_libraries()}
     device = arrays.choose_device(device)
     return {
@@ -230,8 +242,8 @@ def remake(manifest, name=None, *, content=None, style=None, init=None, weights=
     ----------
     manifest : path of a manifest.json, or of a panel's own record
     name : str, the panel's name; not needed where there is only one
-    content, style, init : path, optional, of pictures that no longer lie where the record says
-    weights : path, optional, of the weight file, where it is not the one found by itself
+    content, style, init : path, optional, of a picture that is no longer where the record says
+    weights : path, optional, of the weight file; by default the one that `find_weights` finds
     on_step : see `jobs.job.Job.run`
 
     Returns
@@ -243,7 +255,7 @@ def remake(manifest, name=None, *, content=None, style=None, init=None, weights=
     Raises
     ------
     MinistyleError
-        The record cannot be read, or a picture or the weights are missing or no longer the same.
+        The record cannot be read or is damaged. Or a picture or the weight file is missing or has changed.
     KeyboardInterrupt
         The user interrupted.
     """
@@ -263,7 +275,7 @@ def remake(manifest, name=None, *, content=None, style=None, init=None, weights=
     for role, picture in original["inputs"].items():
         if plan["inputs"][role]["sha256"] != picture["sha256"]:
             raise MinistyleError(f"'{inputs[role]}' is not the {role} picture that {original['name']} was made from")
-    device = "cpu" if original["software"]["device"] == "cpu" else "cuda"  # and not the better of today's
+    device = "cpu" if original["software"]["device"] == "cpu" else "cuda"  # and not the best that is there today
     job = dataclasses.replace(_job(panel), settings=dataclasses.replace(settings, device=device))
     picture, outcome = make_panel(job, original["weights_sha256"], on_step=on_step)
     if outcome is None:

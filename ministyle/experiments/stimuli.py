@@ -1,7 +1,7 @@
 """Stimuli for experiments on perception: every combination of contents, styles and settings, one picture each.
 
-The paper proposes it: since content and style can be varied independently, pictures can be designed in which each is
-held constant while the other changes.
+The paper proposes such experiments: content and style can be varied independently, so one can be held constant while
+the other changes.
 """
 
 from dataclasses import replace
@@ -75,12 +75,12 @@ def design(contents, styles, *, settings, ratios, layers=(STYLE_LAYERS,), seeds=
 
 
 def layers_label(names):
-    """Return a short name of a set of style layers: the last one of a set from conv1_1 on, or else all of them."""
+    """Return a short name for a set of style layers: "to-conv3_1" for the paper's first three, or all names."""
     return f"to-{names[-1]}" if names in nested(STYLE_LAYERS) else "+".join(names)
 
 
 def parse_layers(text):
-    """Return the set of style layers that a text stands for: "3" for the paper's first three, or "conv1_1+conv4_1"."""
+    """Return the set of style layers that a text names, such as "3", the paper's first three, or "conv1_1+conv4_1"."""
     if text.isdecimal():
         if not 1 <= int(text) <= len(STYLE_LAYERS):
             raise MinistyleError(f"layers (={text}) must be 1 to {len(STYLE_LAYERS)}, or names joined by +")
@@ -109,7 +109,7 @@ def pictures_in(path):
 
 
 def draw_sheets(panels, folder, records):
-    """Draw a contact sheet for each content picture: styles down, everything else across. Return the paths."""
+    """Draw a contact sheet for each content picture, with styles as rows and all else as columns. Return the paths."""
     folder = Path(folder)
     paths = []
     pairs = list(zip(panels, records, strict=True))

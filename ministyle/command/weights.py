@@ -63,5 +63,6 @@ def run_normalise(options):
         "mean_activation_pooling": "average",
     }
     store_mean_activations(target, means, circumstances)
-    print(f"mean activations of {len(means)} layers over {len(photographs)} photographs: {target}")
+    count = "1 photograph" if len(photographs) == 1 else f"{len(photographs)} photographs"
+    print(f"mean activations of {len(means)} layers over {count}: {target}")
     return 0

@@ -69,15 +69,16 @@ def make_plan(settings, size, *, content=True, style_size=None, limit=None, arch
         limit = settings.max_memory * 1e9
     options = {"content": content, "style_size": style_size, "architecture": architecture}
     needed, rows = _lowest_cut(partial(run_bytes, size, settings, **options), size[0], limit)
-    way, style_rows = "--history-size", None
+    what, way, style_rows = f"{size[1]} x {size[0]} pixels", "--history-size", None
     if style_size is not None:
         for_style, style_rows = _lowest_cut(partial(style_bytes, size, settings, **options), style_size[0], limit)
         if for_style > needed:
+            what = f"a style picture of {style_size[1]} x {style_size[0]} pixels"
             needed, way = for_style, "--image-size" if settings.style_size is None else "--style-size"
     if limit is not None and needed > limit:
         raise MinistyleError(
-            f"max_memory (={limit / 1e9:g} GB) is too little for {size[1]} x {size[0]} pixels: even in bands it takes "
-            f"{needed / 1e9:.1f} GB; a smaller {way} takes less"
+            f"max_memory (={limit / 1e9:g} GB) is too little for {what}: even in bands it takes {needed / 1e9:.1f} GB; "
+            f"a smaller {way} takes less"
         )
     return Plan(needed, rows, style_rows)
 

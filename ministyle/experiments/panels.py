@@ -192,15 +192,10 @@ def make_panel(job, weights_sha256, on_step=None):
 
 
 def _job(panel):
-<<<<<<< HEAD
-    """Return a panel's job. It holds pictures, not paths, as a worker may not see this machine's files."""
+    """Return a panel's job. It holds pictures, not paths, because a worker may not see this machine's files."""
     content, style, init = records.pictures_of(panel)
     settings = panel.settings if init is None else dataclasses.replace(panel.settings, init=init)
     return Job.of(settings, content, style, size=panel.size)
-=======
-    """Return a panel's job. It holds pictures, not paths, because a worker may not see this machine's files."""
-    return Job.of(panel.settings, panel.content, panel.style, size=panel.size)
->>>>>>> t3
 
 
 def _unweighted(terms, settings):

@@ -1,16 +1,16 @@
-"""Records: what an experiment keeps beside each picture, and the files of an experiment.
+"""Records: the files of an experiment, and what they say about each picture.
 
     FOLDER/panels/NAME.png     the picture
     FOLDER/panels/NAME.json    its record: pictures it was made from, settings, losses, software, hashes
     FOLDER/manifest.json       all records
-    FOLDER/manifest.csv        the same as a table, a line for each panel
+    FOLDER/manifest.csv        the same as a table, with a line for each panel
 
     FOLDER/panels/NAME.unfinished.png    the picture of a panel that was interrupted, until the panel is made
 
-A panel is written as soon as it is finished, the record last. A panel that has its record is not made again, so an
-experiment that was interrupted continues where it stopped. A record says nothing about when, where or how fast, so
-experiments made in different places can be compared file by file. A panel can be made again from its record, bit for
-bit.
+A panel is written as soon as it is finished, its record last. A panel that has a record is not made again, so an
+interrupted experiment continues where it stopped. A record does not say when, where or how fast the panel was made, so
+the files of experiments made in different places can be compared byte by byte. A panel can be made again from its
+record, bit for bit.
 """
 
 import csv
@@ -34,7 +34,7 @@ from ..settings import Settings
 from ..weights.find import find_weights
 
 FORMAT = "ministyle panels 1"
-# Settings that are not part of a record: the weights have a hash, and the result does not depend on the threads.
+# Settings that are not in a record: it has the hash of the weights, and the result does not depend on the threads.
 NOT_RECORDED = ("weights", "threads")
 MANIFESTS = ("manifest.json", "manifest.csv")
 ROLES = ("content", "style", "init")  # of the pictures that a panel is made from
@@ -98,9 +98,9 @@ def make_record(plan, picture, outcome):
 
 
 def differences(record, plan):
-    """Return what makes a record's panel another one than planned, a list of texts.
+    """Return how a recorded panel differs from a planned one, a list of texts.
 
-    A setting that the record does not know is newer than the record. The panel was made as its default says.
+    A setting that is missing in the record is newer than the record. The panel was made as if it had its default.
     """
     defaults = {setting.name: setting.default for setting in dataclasses.fields(Settings)}
     changes = []
@@ -117,7 +117,7 @@ def differences(record, plan):
 
 
 def picture_sha256(picture):
-    """Return the hash of a picture's pixels, row by row, RGB, whatever file they are kept in."""
+    """Return the hash of a picture's pixels, row by row, RGB. It does not depend on the file format."""
     return hashlib.sha256(np.ascontiguousarray(picture, np.uint8).tobytes()).hexdigest()
 
 
@@ -202,7 +202,7 @@ def prepare_folder(folder):
     Raises
     ------
     MinistyleError
-        The folder holds something else than an experiment, or cannot be used.
+        The folder holds other files than those of an experiment, or cannot be used.
     """
     try:
         if folder.exists() and any(folder.iterdir()) and not (folder / "panels").is_dir():
@@ -215,7 +215,7 @@ def prepare_folder(folder):
 
 
 def keep(folder, plan, picture, outcome):
-    """Write a panel, the record last, and return the record."""
+    """Write a panel, its record last, and return the record."""
     record = make_record(plan, picture, outcome)
     write_picture(folder / plan["file"], picture, overwrite=True)
     unfinished_path(folder, plan["name"]).unlink(missing_ok=True)
@@ -224,12 +224,12 @@ def keep(folder, plan, picture, outcome):
 
 
 def kept(folder, plan, overwrite):
-    """Return the record of a panel that is there already, or None where it has to be made.
+    """Return the record of a panel that is there already, or None if the panel has to be made.
 
     Raises
     ------
     MinistyleError
-        A panel of this name is there and was made otherwise, and `overwrite` is not set. Or its record is damaged.
+        A panel of this name is there, was made differently, and `overwrite` is not set. Or its record is damaged.
     """
     path = _record_path(folder, plan["name"])
     try:
@@ -242,7 +242,7 @@ def kept(folder, plan, overwrite):
     changes = differences(record, plan)
     if changes and not overwrite:
         raise MinistyleError(
-            f"'{folder / plan['file']}' is there and was made otherwise ({changes[0]}); name another folder, or add "
+            f"'{folder / plan['file']}' is there and was made differently ({changes[0]}); name another folder, or add "
             "--overwrite"
         )
     if changes:
@@ -308,7 +308,7 @@ def _check_record(record, path):
     Single settings are not looked at: `Settings` does that, and a record may be older than one of them.
     """
     if not isinstance(record, dict):
-        raise MinistyleError(f"'{path}' is damaged: one of its records is {record!r}")
+        raise MinistyleError(f"'{path}' is damaged: one of its records is {record!r}, not a dictionary")
     part = _invalid_part(record)
     if part is not None:
         raise MinistyleError(f"'{path}' is damaged: the record of {record.get('name')!r} has no valid {part}")
@@ -384,7 +384,7 @@ def _to_json(content):
 
 
 def _flat(value, name=""):
-    """Return a record as one level of columns: {"settings": {"seed": 1}} as {"settings.seed": 1}."""
+    """Return a record as one flat dictionary: {"settings": {"seed": 1}} becomes {"settings.seed": 1}."""
     if isinstance(value, dict):
         return {k: v for key, part in value.items() for k, v in _flat(part, f"{name}.{key}" if name else key).items()}
     return {name: "+".join(map(str, value)) if isinstance(value, list) else value}

@@ -62,3 +62,25 @@ def test_each_convolution_is_counted(random, kept, channels, size):
     _, positive = convolution.forward(random.normal(size=(*size, channels[0])))
     convolution.backward(random.normal(size=(*size, channels[1])), positive)
     assert scratch_bytes([(*size, *channels)], 1, 8) == sum(kept.values())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("channels", [(3, 64), (64, 64), (128, 256)])
+@pytest.mark.parametrize("sizes", [[(20, 24)], [(16, 16)], [(20, 24), (16, 16), (40, 30)]])
+def test_the_count_of_kernels_is_what_a_convolution_keeps(sizes, channels, dtype, random):
+    channels_in, channels_out = channels
+    kernel = random.standard_normal((3, 3, *channels)).astype(dtype)
+    workers = Workers(threads=1)
+    convolution = Convolution(kernel, np.zeros(channels_out, dtype), workers)
+    maps = [(*size, *channels) for size in sizes]
+    tracemalloc.start()
+    try:
+        for size in sizes:
+            _, cache = convolution.forward(random.standard_normal((*size, channels_in)).astype(dtype))
+            convolution.backward(random.standard_normal((*size, channels_out)).astype(dtype), cache)
+        del cache
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    counted = kernel_bytes(sizes, *channels, kernel.itemsize) + scratch_bytes(maps, 1, kernel.itemsize)
+    assert counted == pytest.approx(taken, rel=0.02, abs=5e4)  # the small matrices of the transforms come on top

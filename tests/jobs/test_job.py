@@ -188,6 +188,16 @@ def test_a_painting_alone_can_be_worked_on_in_bands(random, monkeypatch):
     assert np.abs(whole.run().image.astype(int) - result.image).max() <= 1
 
 
+def test_what_the_targets_took_is_given_back_before_the_run_begins(random):
+    photo, painting = random.uniform(0, 255, (2, 64, 64, 3))
+    job = Job.of(Settings(image_size=64, device="cpu", convolution="winograd"), photo, painting)
+    objective = job.objective_at(job.scales[0])
+    buffers = job.network.backend.workers.buffers
+    assert buffers.reserved_bytes() == 0
+    objective(job.network.to_device(photo))
+    assert buffers.reserved_bytes() > 0
+
+
 def heights_in_the_network(job, monkeypatch):
     """Return a list to which the height of every picture that goes through the job's network is added."""
     heights = []

@@ -1,11 +1,13 @@
 """The count of scratch memory against what threads keep."""
 
 import threading
+import tracemalloc
 
+import numpy as np
 import pytest
 
 from ministyle.architecture import VGG19
-from ministyle.fast.scratch import scratch_bytes
+from ministyle.fast.scratch import kernel_bytes, scratch_bytes
 from ministyle.fast.winograd import Convolution
 from ministyle.fast.workers import Workers
 from ministyle.objective import Objective

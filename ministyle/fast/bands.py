@@ -72,8 +72,11 @@ def split_into_bands(height, rows, margin):
 def activations(network, picture, layers, *, rows):
     """Return a picture's activations, computed in bands: layer -> (H_l, W_l, N)."""
     pieces = {}
-    for band, layer, F in _own_features(network, picture, layers, rows):
+
+    def keep(band, layer, F):
         pieces.setdefault(layer.name, []).append(F[band.in_window(layer)].copy())
+
+    _use_bands(network, picture, layers, rows, keep)
     return {name: array_module(arrays[0]).concatenate(arrays) for name, arrays in pieces.items()}
 
 
@@ -83,8 +86,11 @@ def gram_matrices(network, picture, layers, style_margin=0, *, rows):
         raise MinistyleError("a style picture with a margin cannot be worked on in bands")
     terms = {name: StyleTerm(name, 1.0, target=None) for name in layers}
     sums = dict.fromkeys(layers, 0.0)
-    for band, layer, F in _own_features(network, picture, layers, rows):
+
+    def add(band, layer, F):
         sums[layer.name] = sums[layer.name] + _partial_sum(network, terms[layer.name], F, band, layer)
+
+    _use_bands(network, picture, layers, rows, add)
     height, width = picture.shape[:2]
     sizes = {name: network.architecture.layers[name].size(height, width) for name in layers}
     return {name: sums[name] / (sizes[name][0] * sizes[name][1]) for name in layers}
@@ -188,12 +194,14 @@ class BandedObjective(Objective):
     def _sum_first(self, terms, pixels):
         """Return the sums over all positions that some terms need, added up band by band: term's name -> sum."""
         sums = {term.name: 0.0 for term in terms}
+
+        def add(band, layer, F):
+            for term in terms:
+                if term.layer == layer.name:
+                    sums[term.name] = sums[term.name] + _partial_sum(self.network, term, F, band, layer)
+
         if terms:
-            layers = {term.layer for term in terms}
-            for band, layer, F in _own_features(self.network, pixels, layers, self.rows):
-                for term in terms:
-                    if term.layer == layer.name:
-                        sums[term.name] = sums[term.name] + _partial_sum(self.network, term, F, band, layer)
+            _use_bands(self.network, pixels, {term.layer for term in terms}, self.rows, add)
         return sums
 
 
@@ -201,12 +209,17 @@ def _bands(network, pixels, layers, rows):
     return split_into_bands(pixels.shape[0], rows, margin(network.architecture, layers))
 
 
-def _own_features(network, picture, layers, rows):
-    """Yield each band, each `Layer`, and the layer's activations in the band's window."""
+def _use_bands(network, picture, layers, rows, use):
+    """Call `use` with each band, each `Layer`, and the layer's activations in the band's window.
+
+    No band's arrays outlive it. Those of the next band have another size, and would not fit into the gaps around them.
+    """
     pixels = network.to_device(picture)
     for band in _bands(network, pixels, layers, rows):
-        for name, F in network.features(pixels[band.top : band.bottom], layers).items():
-            yield band, network.architecture.layers[name], F
+        features = network.features(pixels[band.top : band.bottom], layers)
+        for name in list(features):
+            use(band, network.architecture.layers[name], features.pop(name))
+        network.backend.release()
 
 
 def _partial_sum(network, term, F, band, layer):

@@ -1,0 +1,1 @@
+"""What pictures come out, and how good are they? See README.md one folder up."""

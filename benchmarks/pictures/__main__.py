@@ -1,0 +1,117 @@
+"""Compare settings by the pictures that they make, all in the same time.
+
+    python -m benchmarks.pictures FOLDER [--seconds 60] [--size 512] [--paintings DIR] [--only NAME,NAME]
+
+FOLDER gets every picture, `numbers.json`, `sheet.png` with names, and `blind.png` without names and in a shuffled order
+of columns, which `blind.txt` resolves. Look at `blind.png` first. What is there already is not made again.
+"""
+
+import argparse
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+import ministyle
+from ministyle.arrays import read_scalars
+from ministyle.jobs.job import Job
+from ministyle.pictures.reading import read_picture
+from ministyle.pictures.values import to_uint8
+from ministyle.pictures.writing import write_picture
+from ministyle.settings import Settings
+
+from . import numbers, sheet
+from .pairs import pairs
+
+CANDIDATES = {
+    "default": {},
+    "bounds": {"bounds": True},
+    "smooth": {"bounds": True, "tv_weight": 1e-3},
+    "coarse-to-fine": {"bounds": True, "tv_weight": 1e-3, "pyramid": True, "optimizer": "lbfgs"},
+}
+PROBE = 100  # iterations for which the time is estimated
+
+
+def main(arguments=None):
+    """Make all pictures, and write numbers and sheets."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pictures", description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seconds", type=float, default=60.0, help="for each picture (default: 60)")
+    parser.add_argument("--size", type=int, default=512, help="longest side in pixels (default: 512)")
+    parser.add_argument("--paintings", type=Path, help="folder with the paper's pictures, see pairs.py")
+    parser.add_argument("--only", help="names of candidates, separated by commas")
+    options = parser.parse_args(arguments)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    names = options.only.split(",") if options.only else list(CANDIDATES)
+    judge = ministyle.load_network(normalised=True)
+    path = options.folder / "numbers.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    rows = []
+    for pair in pairs(options.paintings):
+        photograph, painting = (read_picture(picture, options.size) for picture in (pair.content, pair.style))
+        row = [to_uint8(photograph)]
+        for name in names:
+            file = options.folder / f"{pair.name}-{name}.png"
+            key = f"{pair.name} {name}"
+            if key not in found or not file.exists():
+                picture, found[key] = make(pair, CANDIDATES[name], options.size, options.seconds)
+                found[key] |= judged(judge, picture, photograph, painting)
+                write_picture(file, picture, overwrite=True)
+                path.write_text(json.dumps(found, indent=1))
+                print(key, found[key], flush=True)
+            row.append(to_uint8(read_picture(file)))
+        rows.append(row)
+    draw(options.folder, rows, [pair.name for pair in pairs(options.paintings)], names, found)
+
+
+def make(pair, changes, size, seconds):
+    """Make one picture in about so many seconds; return it, and what was seen of the run."""
+    settings = Settings.from_preset(**{**changes, "image_size": size, "iterations": PROBE})
+    probe = Job.of(settings, pair.content, pair.style)
+    whole, start_up = probe.estimate().seconds, 1.0
+    iterations = max(1, round(PROBE * (seconds - start_up) / (whole - start_up)))
+    job = Job.of(dataclasses.replace(settings, iterations=iterations), pair.content, pair.style)
+    began = time.perf_counter()
+    result = job.run()
+    seen = {"seconds": time.perf_counter() - began, "iterations": result.history[-1].iteration}
+    objective = job.objective_at(job.scales[-1])
+    (saved,) = read_scalars([objective(job.network.to_device(result.image)).loss])
+    return result.image, {**seen, "loss": result.history[-1].loss, "loss of the saved picture": saved}
+
+
+def judged(network, picture, photograph, painting):
+    """Return the numbers of a picture."""
+    picture = picture.astype(np.float32)
+    in_luminance, in_colour = numbers.speckle(picture, painting)
+    return {
+        "style distance": numbers.style_distance(network, picture, painting),
+        "content kept": numbers.content_kept(network, picture, photograph),
+        "edges kept": numbers.edges_kept(picture, photograph),
+        "speckle, luminance": in_luminance,
+        "speckle, colour": in_colour,
+        "frame": numbers.frame(picture, photograph),
+    }
+
+
+def draw(folder, rows, pair_names, names, found):
+    """Draw the sheet with names and numbers, and the blind one."""
+    captions = [["", *(caption(found[f"{pair} {name}"]) for name in names)] for pair in pair_names]
+    sheet.draw(folder / "sheet.png", rows, row_names=pair_names, column_names=["photo", *names], captions=captions)
+    order = np.random.default_rng().permutation(len(names))
+    sheet.draw(folder / "blind.png", [[row[0], *(row[1 + column] for column in order)] for row in rows])
+    (folder / "blind.txt").write_text("\n".join(names[column] for column in order) + "\n")
+
+
+def caption(seen):
+    """Return the numbers of a picture in two short lines."""
+    return (
+        f"style {seen['style distance']:.2f} content {seen['content kept']:.2f} edges {seen['edges kept']:.2f}\n"
+        f"speckle {seen['speckle, luminance']:.1f} {seen['speckle, colour']:.1f} frame {seen['frame']:.0f} "
+        f"{seen['seconds']:.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -13,13 +13,14 @@ float64.
 
 from .arrays import array_module
 
-BORDERS = {"zero": "constant", "periodic": "wrap"}  # what surrounds a picture: our name -> NumPy's name
+BORDERS = {"zero": "constant", "replicate": "edge", "periodic": "wrap"}  # what surrounds a picture, and NumPy's name
 
 
 def convolution_forward(x, kernel, bias=None, border="zero"):  # (H, W, C), (3, 3, C, K), (K,) -> (H, W, K)
     """Cross-correlate `x` with 3x3 kernels: stride 1, a border of one zero around the picture.
 
-    With `border="periodic"` the picture is surrounded by copies of itself instead, as in a tiling.
+    With `border="replicate"` the border repeats the pixels at the edge instead. With `border="periodic"` the picture is
+    surrounded by copies of itself, as in a tiling.
 
     Deep learning's convolution does not flip its kernel:
     y[h, w, k] = bias[k] + sum over i, j, c of padded[h + i, w + j, c] * kernel[i, j, c, k].
@@ -50,11 +51,21 @@ def convolution_backward(dy, cache):  # (H, W, K), ((3, 3, C, K), border) -> (H,
     x[h, w, c] enters y[h - i + 1, w - j + 1, k] with the factor kernel[i, j, c, k]. Adding up these contributions is
     again a convolution with the same border: dy is convolved with the kernel rotated by 180 degrees, its input and
     output channels swapped. The bias plays no part.
+
+    A replicated border is the one that has a gradient of its own. It is part of the padded picture, and what arrives
+    there belongs to the pixels that it repeats.
     """
     kernel, border = cache
     rotated = kernel[::-1, ::-1].swapaxes(2, 3)  # (3, 3, K, C)
-    dx, _ = convolution_forward(dy, rotated, border=border)
-    return dx
+    if border != "replicate":
+        dx, _ = convolution_forward(dy, rotated, border=border)
+        return dx
+    padded, _ = convolution_forward(array_module(dy).pad(dy, ((1, 1), (1, 1), (0, 0))), rotated)  # (H + 2, W + 2, C)
+    padded[1] += padded[0]
+    padded[-2] += padded[-1]
+    padded[:, 1] += padded[:, 0]
+    padded[:, -2] += padded[:, -1]
+    return padded[1:-1, 1:-1]
 
 
 def relu_forward(x):  # (H, W, C) -> (H, W, C)

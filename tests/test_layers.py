@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from conftest import relative_error
-from scipy import signal
+from scipy import ndimage, signal
 from tolerances import EXACT
 
 from ministyle import layers
@@ -42,6 +42,19 @@ def test_with_a_periodic_border_convolution_is_scipys_correlation_on_a_torus(dev
     for k in range(5):
         for c in range(3):
             expected[:, :, k] += signal.correlate2d(x[:, :, c], kernel[:, :, c, k], mode="same", boundary="wrap")
+    assert y.dtype == dtype
+    assert relative_error(y, expected) < EXACT[dtype]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(6, 8), (5, 7), (3, 3), (9, 4), (1, 2)])
+def test_with_a_replicated_border_convolution_is_scipys_with_the_nearest_pixel(device, random, shape, dtype):
+    x, kernel = random.normal(size=(*shape, 3)), random.normal(size=(3, 3, 3, 5))
+    y, _ = layers.convolution_forward(to_device(x, device, dtype), to_device(kernel, device, dtype), border="replicate")
+    expected = np.zeros((*shape, 5))
+    for k in range(5):
+        for c in range(3):
+            expected[:, :, k] += ndimage.correlate(x[:, :, c], kernel[:, :, c, k], mode="nearest")
     assert y.dtype == dtype
     assert relative_error(y, expected) < EXACT[dtype]
 

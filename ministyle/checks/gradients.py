@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -112,11 +113,13 @@ def _check_layers(sampler):
     """Check the functions of `layers`, on sizes even and odd."""
     kernel = sampler.normal(3, 3, 5, 4)
     linear = {
-        "convolution": (lambda x: layers.convolution_forward(x, kernel), layers.convolution_backward),
-        "convolution, periodic border": (
-            lambda x: layers.convolution_forward(x, kernel, border="periodic"),
-            layers.convolution_backward,
-        ),
+        **{
+            f"convolution, {border} border": (
+                partial(layers.convolution_forward, kernel=kernel, border=border),
+                layers.convolution_backward,
+            )
+            for border in layers.BORDERS
+        },
         "average pooling": (layers.average_pool_forward, layers.average_pool_backward),
     }
     for name, (forward, backward) in linear.items():

@@ -124,7 +124,7 @@ class BandedObjective(Objective):
 
     Parameters
     ----------
-    network : Network, with a border of zeros
+    network : Network, whose border is not periodic
     terms : list of Term, optional, see `Objective`
     rows : int
         The height of a band, a multiple of 64. Memory is needed for so many rows and those around them.

@@ -22,7 +22,7 @@ class Im2colConvolution:
     kernel : array (3, 3, C, K)
     bias : array (K,)
     workers : Workers
-    border : {"zero", "periodic"}
+    border : {"zero", "replicate", "periodic"}
     """
 
     def __init__(self, kernel, bias, workers, border):
@@ -103,8 +103,8 @@ def copy_with_border(x, mask, first, padded, border):  # (H, W, C), (H, W, C) or
         x counts as 0 where it is False.
     first : int, the row of x that belongs into the first row of `padded`; -1 is the row above the picture
     padded : array (h, w, C) with w > W + 1, which is overwritten
-    border : {"zero", "periodic"}
-        What lies around x: zeros, or the opposite side of x.
+    border : {"zero", "replicate", "periodic"}
+        What lies around x: zeros, the edge of x again, or the opposite side of x.
     """
     height, width, _ = x.shape
     top, bottom = max(first, 0), min(first + len(padded), height)
@@ -117,9 +117,11 @@ def copy_with_border(x, mask, first, padded, border):  # (H, W, C), (H, W, C) or
         inside[...] = x[top:bottom]
     else:
         np.multiply(x[top:bottom], mask[top:bottom], out=inside)
-    if border == "periodic":
-        for row, source in ((-1, height - 1), (height, 0)):
-            if first <= row < first + len(padded):
-                padded[row - first, 1 : width + 1] = x[source] if mask is None else x[source] * mask[source]
-        padded[:, 0] = padded[:, width]
-        padded[:, width + 1] = padded[:, 1]
+    if border == "zero":
+        return
+    above, below, left, right = (0, height - 1, 1, width) if border == "replicate" else (height - 1, 0, width, 1)
+    for row, source in ((-1, above), (height, below)):
+        if first <= row < first + len(padded):
+            padded[row - first, 1 : width + 1] = x[source] if mask is None else x[source] * mask[source]
+    padded[:, 0] = padded[:, left]
+    padded[:, width + 1] = padded[:, right]

@@ -112,7 +112,7 @@ class Convolution:
     kernel : array (3, 3, C, K)
     bias : array (K,)
     workers : Workers
-    border : {"zero", "periodic"}, see `layers.convolution_forward`
+    border : {"zero", "replicate", "periodic"}, see `layers.convolution_forward`
     """
 
     def __init__(self, kernel, bias, workers, border="zero"):
@@ -138,7 +138,26 @@ class Convolution:
         outputs = choose_outputs(height, width)
         dx = self._whole_tiles(height, width, outputs, self.channels_in, dy.dtype)
         self._once(self._make_backward, outputs).run(dy, positive, dx, None)
-        return dx[:height, :width]
+        dx = dx[:height, :width]
+        if self.border == "replicate":
+            self._add_border(dy, positive, dx)
+        return dx
+
+    def _add_border(self, dy, positive, dx):
+        """Add to the edges of dx the gradient of the replicated border. It comes from the edges of dy alone."""
+        kernel = self.kernel
+        sides = [
+            (np.s_[0], kernel[0]),  # above; with the two corners
+            (np.s_[-1], kernel[2]),  # below
+            (np.s_[:, 0], kernel[:, 0]),  # to the left
+            (np.s_[:, -1], kernel[:, 2]),  # to the right
+        ]
+        lines = self.workers.run(lambda side: _spread(dy[side[0]] * positive[side[0]], side[1]), sides)
+        for line in lines[:2]:
+            line[1] += line[0]
+            line[-2] += line[-1]
+        for (edge, _), line in zip(sides, lines, strict=True):
+            dx[edge] += line[1:-1]
 
     def _whole_tiles(self, height, width, outputs, channels, dtype):
         """Return an array large enough for whole tiles; the caller cuts it to size with a view."""
@@ -163,12 +182,13 @@ class Convolution:
         return TileConvolution(kernel, A_T, B_T, self.bias, self.workers, self.border)
 
     def _make_backward(self, outputs):
+        border = "zero" if self.border == "replicate" else self.border
         if self.channels_in <= FEW_CHANNELS:
-            return Col2imConvolution(self.kernel, self.workers, self.border)
+            return Col2imConvolution(self.kernel, self.workers, border)
         swapped = self._once(self._transform_kernel, outputs).swapaxes(1, 2)  # (n n, K, C)
         if swapped.nbytes <= SMALL_KERNEL:
             swapped = np.ascontiguousarray(swapped)
-        return TileConvolution(swapped, *rotated(outputs), None, self.workers, self.border)
+        return TileConvolution(swapped, *rotated(outputs), None, self.workers, border)
 
     def _transform_kernel(self, outputs):
         _, G, _ = transforms(outputs)
@@ -189,7 +209,7 @@ class TileConvolution:
     bias : array (K,), or None
         With a bias the ReLU follows; without one, neither.
     workers : Workers
-    border : {"zero", "periodic"}
+    border : {"zero", "replicate", "periodic"}
     """
 
     def __init__(self, kernel, A_T, B_T, bias, workers, border):
@@ -286,6 +306,15 @@ class TileConvolution:
         in_tiles(y)[...] = tiles
         if positive is not None:
             np.greater(tiles, 0, out=in_tiles(positive))
+
+
+def _spread(edge, taps):  # (n, K), (3, C, K) -> (n + 2, C)
+    """Propagate a row of gradients back to the n + 2 positions that it was computed from along one row of a kernel."""
+    length = len(edge)
+    line = np.zeros((length + 2, taps.shape[1]), edge.dtype)
+    for offset, tap in enumerate(taps):
+        line[offset : offset + length] += edge @ tap.T
+    return line
 
 
 def choose_outputs(height, width):

@@ -43,6 +43,13 @@ def assert_same(banded, whole):
     assert relative_error(banded.gradient, whole.gradient) < 1e-12
 
 
+def test_with_a_replicated_border_too(weights, random):
+    network = load_network(weights, dtype="float64", device="cpu", border="replicate")
+    pixels, picture = random.uniform(0, 255, (2, 203, 40, 3))
+    whole, banded = (make(network, content=picture, style=picture) for make in (Objective, banded_by_64))
+    assert_same(banded(pixels), whole(pixels))
+
+
 @pytest.mark.parametrize("halves", ["content", "style"])
 def test_reconstructions_too(network64, random, halves):
     pixels, picture = random.uniform(0, 255, (2, 150, 40, 3))

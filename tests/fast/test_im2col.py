@@ -12,7 +12,7 @@ from ministyle.fast.workers import Workers
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("border", ["zero", "periodic"])
+@pytest.mark.parametrize("border", ["zero", "replicate", "periodic"])
 @pytest.mark.parametrize(("height", "width"), SIZES)
 def test_it_agrees_with_the_plain_convolution(random, height, width, border, dtype):
     arrays = sample(random, height, width, 3, 64, dtype)
@@ -38,7 +38,7 @@ def test_not_a_bit_depends_on_the_number_of_threads(random):
     assert len(results) == 1
 
 
-@pytest.mark.parametrize(("border", "mode"), [("zero", "constant"), ("periodic", "wrap")])
+@pytest.mark.parametrize(("border", "mode"), [("zero", "constant"), ("replicate", "edge"), ("periodic", "wrap")])
 @pytest.mark.parametrize("masked", [False, True])
 def test_a_strip_with_its_border_is_cut_out_of_the_padded_picture(random, border, mode, masked):
     x = random.normal(size=(7, 5, 2))

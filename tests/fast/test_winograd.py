@@ -49,7 +49,10 @@ def test_with_lavin_and_grays_points_the_output_transforms_are_theirs():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("channels", "border"),
-    [*((channels, "zero") for channels in CHANNELS), *((channels, "periodic") for channels in CHANNELS[:2])],
+    [
+        *((channels, "zero") for channels in CHANNELS),
+        *((channels, border) for channels in CHANNELS[:2] for border in ("replicate", "periodic")),
+    ],
 )
 def test_it_agrees_with_the_plain_convolution(random, workers, channels, border, dtype):
     for height, width in SIZES if max(channels) < 256 else SIZES[:4]:

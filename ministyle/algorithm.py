@@ -3,8 +3,11 @@
 Everything here is handed in: the network, the pictures as arrays, the settings. `jobs` reads them from files.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
+from .arrays import read_scalars
 from .objective import Objective
 from .settings import terms_of
 from .solvers import BOUNDS, choose_optimizer, minimise
@@ -48,6 +51,8 @@ def compose_objective(network, settings, content, style, style_margin=0):
 def repaint(objective, settings, start, *, iterations=None, on_step=None):
     """Minimise an objective, as the settings say, beginning with the picture `start`.
 
+    Where pixels may leave 0 to 255 they are cut off at the end, and the last step's loss is that of the cut picture.
+
     Parameters
     ----------
     objective : Objective
@@ -60,7 +65,7 @@ def repaint(objective, settings, start, *, iterations=None, on_step=None):
     -------
     solvers.Outcome
     """
-    return minimise(
+    outcome = minimise(
         objective,
         start,
         iterations=settings.iterations if iterations is None else iterations,
@@ -72,3 +77,13 @@ def repaint(objective, settings, start, *, iterations=None, on_step=None):
         gtol=settings.gtol,
         on_step=on_step,
     )
+    return outcome if settings.bounds else _cut(outcome, objective)
+
+
+def _cut(outcome, objective):
+    """Return an outcome with pixels cut off at the bounds, its last step that of the picture that this leaves."""
+    pixels = outcome.pixels.clip(*BOUNDS)
+    evaluation = objective(objective.network.to_device(pixels))
+    loss, *values = read_scalars([evaluation.loss, *evaluation.terms.values()])
+    last = replace(outcome.history[-1], loss=loss, terms=dict(zip(evaluation.terms, values, strict=True)))
+    return replace(outcome, pixels=pixels, history=[*outcome.history[:-1], last])

@@ -4,14 +4,15 @@ The loss is a sum of terms. The objective runs the network forward, asks every t
 respect to the activations, and sends the gradients back to the pixels in one sweep.
 """
 
+import math
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from . import losses
 from .errors import MinistyleError
 from .terms import (
     CONTENT_LAYERS,
+    CONVENTIONS,
     STYLE_LAYERS,
     GradientByRows,
     Scene,
@@ -55,8 +56,10 @@ class Objective:
     terms : list of Term, optional
         By default the paper's, made from the pictures and settings that follow.
     content, style : arrays (H, W, 3), optional, see `Scene`
-    convention : {"mean", "literal"}
-        What a loss is divided by, see `ministyle.losses`.
+    convention : {"mean", "literal", "relative"}
+        What a loss is divided by, see `ministyle.losses` and `ministyle.terms`.
+    strength : float
+        In the relative convention, how much the style counts beside the content, from 0 to 1.
     content_weight, style_weight : float
         The paper's alpha and beta.
     content_layers, style_layers : sequence of layer names
@@ -64,8 +67,8 @@ class Objective:
     style_layer_weights : "equal", "inverse-square" or sequence of float
         w_l of equation 5: 1 / (number of style layers), as in the paper; 1 / N^2 for a layer of N filters, as in the
         authors' later code; or one number for each style layer.
-    tv_weight : float
-        Weight of the total variation, which is not in the paper.
+    tv_weight, tv_edge : float
+        Weight of the total variation, which is not in the paper, and see `losses.total_variation_loss`.
 
     Raises
     ------
@@ -82,25 +85,29 @@ class Objective:
         content=None,
         style=None,
         convention="mean",
+        strength=0.5,
         content_weight=1.0,
         style_weight=1.0,
         content_layers=CONTENT_LAYERS,
         style_layers=STYLE_LAYERS,
         style_layer_weights="equal",
         tv_weight=0.0,
+        tv_edge=math.inf,
     ):
-        if convention not in losses.CONVENTIONS:
-            raise MinistyleError(f"convention (={convention!r}) must be one of {', '.join(losses.CONVENTIONS)}")
+        if convention not in CONVENTIONS:
+            raise MinistyleError(f"convention (={convention!r}) must be one of {', '.join(CONVENTIONS)}")
         if terms is None:
             scene = self._scene(network, content, style)
             options = SimpleNamespace(
                 convention=convention,
+                strength=strength,
                 content_weight=content_weight,
                 style_weight=style_weight,
                 content_layers=content_layers,
                 style_layers=style_layers,
                 style_layer_weights=style_layer_weights,
                 tv_weight=tv_weight,
+                tv_edge=tv_edge,
             )
             makers = content_terms, style_terms, total_variation_terms
             terms = [term for make in makers for term in make(scene, options)]

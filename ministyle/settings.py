@@ -17,11 +17,11 @@ import numpy as np
 from .architecture import known_layer_names
 from .arrays import DEVICES
 from .errors import MinistyleError
-from .losses import CONVENTIONS
 from .network import BACKENDS, DTYPES, POOLING
 from .solvers import LEARNING_RATE, SOLVERS
 from .terms import (
     CONTENT_LAYERS,
+    CONVENTIONS,
     STYLE_LAYER_WEIGHTS,
     STYLE_LAYERS,
     content_terms,
@@ -30,11 +30,12 @@ from .terms import (
 )
 
 SIDES = ("longest", "shortest")
+BORDERS = ("replicate", "zero")  # a tileable picture has a periodic one
 COLOURS = {}  # ways to treat the colours of photograph and painting, name -> method; `pictures.colours` fills it
 MAXIMUM_SIZE = 65500  # pixels: what a JPEG file can hold
 
 
-def _setting(default, help, source, choices=None, minimum=None, maximum=math.inf, unit=None, term=None):
+def _setting(default, help, source, choices=None, minimum=None, maximum=math.inf, unit=None, term=None, earlier=None):
     """Declare a field of `Settings`.
 
     Parameters
@@ -47,9 +48,12 @@ def _setting(default, help, source, choices=None, minimum=None, maximum=math.inf
     unit : str, optional, that may follow the number on the command line
     term : function (Scene, Settings) -> list of Term, optional
         For a weight: makes the terms of the loss that it weighs. See `terms.content_terms`.
+    earlier : value, optional
+        What pictures were made with before there was this setting, where it is not the default.
     """
     limits = {"minimum": minimum, "maximum": maximum, "unit": unit}
-    return field(default=default, metadata={"help": help, "source": source, "choices": choices, "term": term, **limits})
+    about = {"help": help, "source": source, "choices": choices, "term": term, "earlier": earlier}
+    return field(default=default, metadata={**about, **limits})
 
 
 def choices_of(setting):
@@ -71,9 +75,9 @@ class Settings:
     """
 
     image_size: int = _setting(
-        384,
+        512,
         "length of the picture's side in pixels",
-        "ours: a few minutes on two cores",
+        "ours: a minute on two cores",
         minimum=16,
         maximum=MAXIMUM_SIZE,
     )
@@ -97,13 +101,32 @@ class Settings:
         "ours: faint noise leaves no grain",
         minimum=0,
     )
-    iterations: int = _setting(200, "steps of the solver", "ours: the loss hardly falls any more", minimum=1)
-    content_weight: float = _setting(1.0, "alpha of equation 7", "ours", minimum=0, term=content_terms)
-    style_weight: float = _setting(
-        30.0, "beta of equation 7: more of it, more style", "ours", minimum=0, term=style_terms
+    iterations: int = _setting(60, "steps of the solver, at full size", "ours: a minute on two cores", minimum=1)
+    strength: float = _setting(
+        0.5,
+        "how much style, from 0, the photograph, to 1, the style alone; it counts in the relative convention",
+        "ours",
+        minimum=0,
+        maximum=1,
     )
+    content_weight: float = _setting(
+        1.0,
+        "alpha of equation 7; in the relative convention times what the strength says",
+        "ours",
+        minimum=0,
+        term=content_terms,
+    )
+    style_weight: float = _setting(1.0, "beta of equation 7, likewise", "ours", minimum=0, term=style_terms)
     tv_weight: float = _setting(
-        0.0, "weight of the total variation", "the paper has none", minimum=0, term=total_variation_terms
+        1e-3, "weight of the total variation, which calms speckle", "ours", minimum=0, term=total_variation_terms
+    )
+    tv_edge: float = _setting(
+        8.0,
+        "grey levels: larger differences of neighbouring pixels count as edges, which total variation spares",
+        "ours",
+        minimum=1e-3,
+        maximum=1e9,
+        earlier=1e9,
     )
     content_layers: tuple = _setting(CONTENT_LAYERS, "layers whose activations are matched", "the paper, figure 2")
     style_layers: tuple = _setting(STYLE_LAYERS, "layers whose Gram matrices are matched", "the paper, figure 2")
@@ -114,12 +137,23 @@ class Settings:
         "the paper",
     )
     convention: str = _setting(
-        "mean", "losses as in the authors' code ('mean') or the paper's equations ('literal')", "ours", CONVENTIONS
+        "relative",
+        "losses relative to those of the photograph ('relative'), as in the authors' code ('mean') or the paper's "
+        "equations ('literal')",
+        "ours",
+        CONVENTIONS,
     )
     pooling: str = _setting("average", "how the network shrinks its feature maps", "the paper, Methods", POOLING)
     normalised: bool = _setting(True, "rescale every filter to a mean activation of 1", "the authors' code")
+    border: str = _setting(
+        "replicate",
+        "what surrounds a feature map in every convolution: its own edge again ('replicate') or zeros",
+        "ours: zeros leave a frame",
+        BORDERS,
+        earlier="zero",
+    )
     bounds: bool = _setting(
-        False, "keep pixels within 0 to 255 while optimising, not only when saving", "the authors' code"
+        True, "keep pixels within 0 to 255 while optimising, not only when saving", "ours: the loss is the picture's"
     )
     optimizer: str = _setting(
         "auto",
@@ -138,7 +172,7 @@ class Settings:
     )
     weights: str = _setting(None, "weight file; by default the one that 'info' shows", "ours")
     pyramid: bool = _setting(
-        False,
+        True,
         "coarse to fine: begin at a quarter of the size, then half, with half the iterations each, then all of it",
         "the authors' later papers",
     )
@@ -266,12 +300,21 @@ def _layer_weights(value, style_layers):
     return tuple(float(weight) for weight in value)
 
 
+# What the paper and the authors' code have in common, and the defaults do otherwise.
+_AUTHORS = {
+    "convention": "mean",
+    "border": "zero",
+    "bounds": False,
+    "pyramid": False,
+    "tv_weight": 0.0,
+}
 _PRESETS = {
     # The picture one wants at once; docs/deviations.md says what it was chosen from.
     "default": {},
     # Figure 1, above. The raw network: in the normalised one rare filters count as much as common ones, and the same
     # number of iterations leaves 2 dB more noise in what comes back from conv1_1.
     "content-reconstruction": {
+        **_AUTHORS,
         "normalised": False,
         "init": "noise",
         "image_size": 256,
@@ -279,14 +322,15 @@ _PRESETS = {
     },
     # Figure 1, below.
     "texture": {
+        **_AUTHORS,
         "init": "noise",
-        "style_weight": 1.0,
         "image_size": 256,
         "iterations": 290,
     },
     # The paper: white noise, average pooling, every style layer counting the same; and the normalised network, to which
     # its captions' alpha/beta belong. Those are for far longer runs, see docs/deviations.md.
     "gatys2015": {
+        **_AUTHORS,
         "normalised": True,
         "pooling": "average",
         "init": "noise",
@@ -299,6 +343,7 @@ _PRESETS = {
     },
     # The authors' PyTorch notebook of 2017, setting by setting; PyTorch's L-BFGS there keeps 100 steps.
     "gatys-pytorch": {
+        **_AUTHORS,
         "normalised": False,
         "pooling": "max",
         "init": "content",

@@ -1,9 +1,22 @@
 """The terms of the loss: content, style and total variation, each with its layer, its weight and its target.
 
 A term looks at one layer of the network, or at the pixels themselves. From the layer's activations it computes its
-value, and its gradient with respect to the activations. `losses` has the formulas.
+value, and its gradient with respect to the activations. `losses` has the formulas, in two conventions.
+
+A third convention, "relative", makes one pair of weights fit every photograph and painting. It divides each mean of
+`losses` by what that mean would be for a picture that has nothing of the target yet:
+
+- content, by the variance of the photograph's activations over its positions. 0 is the photograph; 1 is a picture in
+  which every filter responds everywhere as it does in the photograph on average.
+- style, in each layer, by the style loss of the photograph. 0 is the painting's style; 1 is the photograph itself, as
+  far from the painting as it was. Without a photograph it is the painting's own mean square: 1 is a blank.
+
+These numbers are fixed before the run, so they only rescale the weights. Alpha and beta are then 2 (1 - s) and
+2 s `BALANCE` times the weights that were asked for, where s is the strength, from 0, the photograph, to 1, the style
+alone.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
@@ -11,11 +24,15 @@ from operator import add
 from typing import Any
 
 from . import losses
+from .arrays import read_scalars
 from .errors import MinistyleError
 
 CONTENT_LAYERS = ("conv4_2",)
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 STYLE_LAYER_WEIGHTS = ("equal", "inverse-square")
+CONVENTIONS = ("relative", *losses.CONVENTIONS)  # the last two are those of `losses`
+BALANCE = 12.0  # beta/alpha at a strength of 0.5, in the relative convention
+LEAST_SHARE = 0.05  # of a target's mean square: the least that a relative loss is divided by
 ALL_ROWS = slice(None)
 
 
@@ -155,12 +172,13 @@ class StyleTerm(AdditiveTerm):
 class TotalVariationTerm(Term):
     """The total variation of the pixels, which is not in the paper."""
 
-    def __init__(self, weight):
+    def __init__(self, weight, edge=math.inf):
         super().__init__("total variation", None, weight)
+        self.edge = edge
 
     def value_and_gradient(self, F, over_rows):
         """Return value and gradient; see `Term`."""
-        value, gradient = losses.total_variation_loss(F)
+        value, gradient = losses.total_variation_loss(F, self.edge)
         return self.weight * _double(value), self.weight * gradient
 
 
@@ -238,13 +256,21 @@ def content_terms(scene, options):
     Parameters
     ----------
     scene : Scene
-    options : an object with the attributes `content_layers`, `content_weight` and `convention`, such as `Settings`
+    options : an object with the attributes `content_layers`, `content_weight`, `convention` and `strength`, such as
+        `Settings`
     """
     if scene.content is None:
         return []
     names = _layers(scene, "content", options.content_layers)
     targets = scene.activations(scene.network, scene.content, names)
-    return [ContentTerm(name, options.content_weight / len(names), targets[name], options.convention) for name in names]
+    weight, units, convention = options.content_weight / len(names), [1.0] * len(names), options.convention
+    if convention == "relative":
+        centred = [P - P.mean(axis=(0, 1)) for P in targets.values()]
+        units = _units([(x * x).mean() for x in centred], targets.values())
+        weight, convention = weight * 2 * (1 - options.strength), "mean"
+    return [
+        ContentTerm(name, weight / unit, P, convention) for (name, P), unit in zip(targets.items(), units, strict=True)
+    ]
 
 
 def style_terms(scene, options):
@@ -253,22 +279,37 @@ def style_terms(scene, options):
     Parameters
     ----------
     scene : Scene
-    options : an object with the attributes `style_layers`, `style_weight`, `style_layer_weights` and `convention`
+    options : an object with the attributes `style_layers`, `style_weight`, `style_layer_weights`, `convention` and
+        `strength`
     """
     if scene.style is None:
         return []
     names = _layers(scene, "style", options.style_layers)
     shares = _style_shares(scene.network.architecture, names, options.style_layer_weights)
     targets = scene.gram_matrices(scene.network, scene.style, names, scene.style_margin)
+    weight, units, convention = options.style_weight, [1.0] * len(names), options.convention
+    if convention == "relative":
+        start = {} if scene.content is None else scene.gram_matrices(scene.network, scene.content, names)
+        far = [losses.style_loss(start[name] if start else 0 * A, A)[0] for name, A in targets.items()]
+        units = _units(far, targets.values())
+        weight, convention = weight * 2 * options.strength * BALANCE, "mean"
     return [
-        StyleTerm(name, options.style_weight * share, targets[name], options.convention)
-        for name, share in zip(names, shares, strict=True)
+        StyleTerm(name, weight * share / unit, targets[name], convention)
+        for name, share, unit in zip(names, shares, units, strict=True)
     ]
 
 
+def _units(values, targets):
+    """Return what relative losses are divided by: values, but no less than `LEAST_SHARE` of targets' mean squares."""
+    squares = [(target * target).mean() for target in targets]
+    numbers = read_scalars([*values, *squares])
+    pairs = zip(numbers[: len(squares)], numbers[len(squares) :], strict=True)
+    return [max(value, LEAST_SHARE * square) or 1.0 for value, square in pairs]
+
+
 def total_variation_terms(scene, options):
-    """Return the term of total variation where `options.tv_weight` is not 0."""
-    return [TotalVariationTerm(options.tv_weight)] if options.tv_weight else []
+    """Return the term of total variation where `options.tv_weight` is not 0; `options.tv_edge` is its edge."""
+    return [TotalVariationTerm(options.tv_weight, options.tv_edge)] if options.tv_weight else []
 
 
 def _layers(scene, kind, names):

@@ -100,9 +100,10 @@ def make_record(plan, picture, outcome):
 def differences(record, plan):
     """Return how a recorded panel differs from a planned one, a list of texts.
 
-    A setting that is missing in the record is newer than the record. The panel was made as if it had its default.
+    A setting that is missing in the record is newer than the record. The panel was made as if it had its default, or
+    what counted earlier.
     """
-    defaults = {setting.name: setting.default for setting in dataclasses.fields(Settings)}
+    defaults = {setting.name: _earlier(setting) for setting in dataclasses.fields(Settings)}
     changes = []
     for name, value in plan["settings"].items():
         before = record["settings"].get(name, _as_read(defaults[name]))
@@ -114,6 +115,12 @@ def differences(record, plan):
         if record.get(name) != plan[name]:
             changes.append(f"{name} (={record.get(name)}) is now {plan[name]}")
     return changes
+
+
+def _earlier(setting):
+    """Return what counted before there was a setting."""
+    earlier = setting.metadata["earlier"]
+    return setting.default if earlier is None else earlier
 
 
 def picture_sha256(picture):

@@ -110,12 +110,16 @@ def compose_banded_objective(network, settings, content, style, *, rows=None, st
 
 
 def banded_scene(network, content, style, rows, style_rows):
-    """Return a `Scene` whose activations are computed in bands of `rows`, and its Gram matrices of `style_rows`."""
+    """Return a `Scene` whose activations are computed in bands of `rows`, where such are given.
+
+    Gram matrices of photograph and painting are computed in bands of the lower of the two heights.
+    """
     ways = {}
     if rows is not None:
         ways["activations"] = partial(activations, rows=rows)
-    if style_rows is not None:
-        ways["gram_matrices"] = partial(gram_matrices, rows=style_rows)
+    heights = [height for height in (rows, style_rows) if height is not None]
+    if heights:
+        ways["gram_matrices"] = partial(gram_matrices, rows=min(heights))
     return Scene(network, content, style, **ways)
 
 

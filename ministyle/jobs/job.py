@@ -120,7 +120,7 @@ class Job:
             device=settings.device,
             convolution=settings.convolution,
             threads=settings.threads,
-            border="periodic" if self.tileable else "zero",
+            border="periodic" if self.tileable else settings.border,
             tf32=settings.tf32,
         )
 
@@ -225,7 +225,9 @@ class Job:
                 return on_step(history[-1], pixels)
             return False
 
-        return algorithm.repaint(objective, self.settings, start, iterations=scale.iterations, on_step=report)
+        outcome = algorithm.repaint(objective, self.settings, start, iterations=scale.iterations, on_step=report)
+        history[-1] = continued(outcome.history[-1], last)
+        return outcome
 
     def _start(self, scale):  # -> (*scale.size, 3)
         """Return the picture that the optimisation begins with."""

@@ -64,7 +64,8 @@ def estimate(job):
         plans.append(job.plan_at(scale))
         evaluations = solver.evaluations(scale.iterations) * _evaluation(job, scale, plans[-1])
         seconds += seconds_per_pixel * (evaluations + _targets(job, scale, plans[-1]))
-        seconds += scale.iterations * solver.seconds(settings.history_size) * math.prod(scale.size)
+        work = solver.picture_seconds(settings.history_size, scale.iterations, settings.bounds)
+        seconds += work * math.prod(scale.size)
     return Estimate(seconds, max(plan.bytes for plan in plans), job.size, plans[-1].rows)
 
 

@@ -32,11 +32,14 @@ class Solver:
     minimise : function (Problem, start (H, W, 3) of float64 on the host, Options) -> str
         It evaluates and records points of the problem, and returns why it stopped.
     numbers : function history_size -> how many numbers a pixel the solver keeps
-    seconds : function history_size -> seconds a pixel and iteration, evaluations apart, measured on a CPU
+    seconds : function history_size -> seconds a pixel and iteration without bounds, evaluations apart, measured on a
+        CPU
     evaluations : function iterations -> about how many evaluations they take
     itemsize : int or None, bytes of a number; None stands for those of the picture
     fixed_bytes : float, what loading the solver takes, whatever the picture
     bounds_numbers : int, how many numbers a pixel the solver keeps more where there are bounds
+    bounds_seconds : function history_size -> seconds a pixel and iteration that it takes longer where there are bounds
+    bounds_start : float, seconds a pixel that it takes longer before the first iteration where there are bounds
     """
 
     title: str
@@ -47,8 +50,17 @@ class Solver:
     itemsize: int | None = None
     fixed_bytes: float = 0.0
     bounds_numbers: int = 0
+    bounds_seconds: Callable = lambda history_size: 0.0
+    bounds_start: float = 0.0
 
     def picture_bytes(self, history_size, itemsize, bounds=False):
         """Return how many bytes a pixel the solver keeps, for pictures of numbers of so many bytes."""
         numbers = self.numbers(history_size) + (self.bounds_numbers if bounds else 0)
         return numbers * (self.itemsize or itemsize)
+
+    def picture_seconds(self, history_size, iterations, bounds=False):
+        """Return how many seconds a pixel so many iterations take, evaluations apart."""
+        seconds = iterations * self.seconds(history_size)
+        if bounds:
+            seconds += iterations * self.bounds_seconds(history_size) + self.bounds_start
+        return seconds

@@ -12,6 +12,7 @@ from ministyle.cost.estimate import Estimate, estimate, memory_warning
 from ministyle.cost.memory import make_plan, run_bytes, style_bytes
 from ministyle.jobs.job import Job
 from ministyle.settings import Settings
+from ministyle.solvers import SOLVERS
 
 CPU = Settings(device="cpu")
 
@@ -61,9 +62,21 @@ def test_time_grows_with_pixels_and_iterations(seen):
         ).seconds
 
     base = seconds(1000, 200)
-    assert 200 < base < 200 * 1.4  # one evaluation of a million pixels takes a second, and an iteration is rarely more
+    assert (
+        200 < base < 200 * 1.5
+    )  # an evaluation of a million pixels takes a second, an iteration hardly ever two of them
     assert seconds(2000, 200) == pytest.approx(4 * base, rel=0.02)
     assert seconds(1000, 400) == pytest.approx(2 * base, rel=0.05)
+
+
+def test_bounds_take_time_with_scipy_s_solver(seen):
+    def seconds(**settings):
+        job = job_of(replace(CPU, image_size=1000, iterations=200, **settings), (1000, 1000), (1000, 1000))
+        return estimate(job).seconds
+
+    free, bound = (SOLVERS["lbfgsb"].picture_seconds(10, 200, bounds) for bounds in (False, True))
+    assert seconds(bounds=True) - seconds(bounds=False) == pytest.approx(1000 * 1000 * (bound - free))
+    assert seconds(bounds=True, optimizer="adam") == pytest.approx(seconds(bounds=False, optimizer="adam"))
 
 
 def test_the_scales_of_a_pyramid_are_added_up(seen):

@@ -1,5 +1,6 @@
 """SciPy's L-BFGS-B: what it is given, and what becomes of it."""
 
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,10 +10,11 @@ import threadpoolctl
 from functions import START, Function, Quadratic, rosenbrock
 
 from ministyle.arrays import to_device, to_host
-from ministyle.solvers import minimise
+from ministyle.solvers import SOLVERS, minimise
 
 
-def test_the_path_is_scipys_own():
+@pytest.mark.parametrize("bounds", [None, (0, 255), (np.float32(0), np.float32(255))])
+def test_the_path_is_scipys_own(bounds):
     """Reports, counting and conversions must not disturb the solver: same picture after the same iterations."""
     objective = Quadratic()
     unit = 4.0  # the power of two nearest to 0.3 levels for each of 126 values, in root mean square
@@ -23,9 +25,12 @@ def test_the_path_is_scipys_own():
         return loss * scale, gradient.ravel() * (scale * unit)
 
     options = {"maxiter": 15, "maxcor": 5, "ftol": 0, "gtol": 0}
-    expected = scipy.optimize.minimize(flat, START.ravel() / unit, jac=True, method="L-BFGS-B", options=options)
-    outcome = minimise(objective, START, iterations=15, history_size=5, on_step=lambda step, x: None)
+    pairs = None if bounds is None else [(0.0, 255 / unit)] * START.size
+    z = START.ravel() / unit
+    expected = scipy.optimize.minimize(flat, z, jac=True, method="L-BFGS-B", bounds=pairs, options=options)
+    outcome = minimise(objective, START, iterations=15, history_size=5, bounds=bounds, on_step=lambda step, x: None)
     np.testing.assert_array_equal(outcome.pixels.ravel(), expected.x * unit)
+    assert np.isin(outcome.pixels, (0, 255)).any() == (bounds is not None)
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
@@ -72,6 +77,30 @@ def test_scipy_works_with_one_blas_thread_and_the_objective_with_all():
         assert blas_threads() == {2}
     assert inside == [{2}] * len(inside) and len(inside) > 5
     assert outside == [{1}] * 6
+
+
+def test_bounds_take_about_as_much_memory_as_the_solver_says():
+    """The pairs that SciPy makes of them share two numbers. If each pair had its own, they would take far more."""
+    start = np.full((100, 120, 3), 128.0)
+    stiffness = np.geomspace(1, 1000, start.size)
+
+    def held(bounds):
+        most = []
+
+        def bowl(x):
+            most.append(tracemalloc.get_traced_memory()[0])
+            return x @ (stiffness * x) / 2, stiffness * x
+
+        tracemalloc.start()
+        try:
+            minimise(Function(bowl), start, iterations=5, bounds=bounds)
+        finally:
+            tracemalloc.stop()
+        return max(most)
+
+    held(None)  # imports
+    said = 8 * SOLVERS["lbfgsb"].bounds_numbers * 100 * 120
+    assert 0.6 * said < held((0, 255)) - held(None) < said
 
 
 def test_scipys_solver_has_no_state():

@@ -72,6 +72,25 @@ def test_memory_and_time_grow_with_the_history_where_there_is_one(name):
 
 
 @pytest.mark.parametrize("name", SOLVERS)
+def test_the_time_of_a_run_is_that_of_its_iterations(name):
+    solver = SOLVERS[name]
+    assert solver.picture_seconds(10, 200) == pytest.approx(200 * solver.seconds(10))
+
+
+def test_bounds_take_scipy_time_before_the_first_iteration_and_in_each():
+    solver = SOLVERS["lbfgsb"]
+
+    def added(history_size, iterations):
+        free, bound = (solver.picture_seconds(history_size, iterations, bounds) for bounds in (False, True))
+        return bound - free
+
+    assert added(10, 0) == solver.bounds_start > 0
+    each = added(10, 1) - added(10, 0)
+    assert each > 0 and added(10, 200) == pytest.approx(added(10, 0) + 200 * each)
+    assert added(20, 1) > added(10, 1)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
 def test_the_number_of_evaluations_is_about_what_was_said(name):
     for iterations in (10, 60):
         outcome = minimise(Quadratic(), np.full((6, 7, 3), 128.0), iterations=iterations, optimizer=name)

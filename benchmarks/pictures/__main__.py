@@ -1,6 +1,11 @@
 """Compare settings by the pictures that they make, all in the same time.
 
     python -m benchmarks.pictures FOLDER [--seconds 60] [--size 512] [--paintings DIR] [--only NAME,NAME]
+    python -m benchmarks.pictures FOLDER --iterations 200 ...
+
+A candidate is a dictionary of settings, or a function `(content, style, *, size, iterations) -> uint8 array` for what
+settings cannot say. On a machine that others use too, iterations are fairer than seconds; but those of two candidates
+may differ in cost, and `moving-average` makes as many on each scale.
 
 FOLDER gets every picture, `numbers.json`, `sheet.png` with names, and `blind.png` without names and in a shuffled order
 of columns, which `blind.txt` resolves. Look at `blind.png` first. What is there already is not made again.
@@ -22,7 +27,7 @@ from ministyle.pictures.values import to_uint8
 from ministyle.pictures.writing import write_picture
 from ministyle.settings import Settings
 
-from . import numbers, sheet
+from . import moving_average, numbers, sheet
 from .pairs import pairs
 
 CANDIDATES = {
@@ -30,8 +35,10 @@ CANDIDATES = {
     "bounds": {"bounds": True},
     "smooth": {"bounds": True, "tv_weight": 1e-3},
     "coarse-to-fine": {"bounds": True, "tv_weight": 1e-3, "pyramid": True, "optimizer": "lbfgs"},
+    "moving-average": moving_average.repaint,
 }
 PROBE = 100  # iterations for which the time is estimated
+SHORT = 1, 3  # iterations with which a function is timed
 
 
 def main(arguments=None):
@@ -39,6 +46,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pictures", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seconds", type=float, default=60.0, help="for each picture (default: 60)")
+    parser.add_argument("--iterations", type=int, help="for each picture, instead of a time")
     parser.add_argument("--size", type=int, default=512, help="longest side in pixels (default: 512)")
     parser.add_argument("--paintings", type=Path, help="folder with the paper's pictures, see pairs.py")
     parser.add_argument("--only", help="names of candidates, separated by commas")
@@ -56,7 +64,7 @@ def main(arguments=None):
             file = options.folder / f"{pair.name}-{name}.png"
             key = f"{pair.name} {name}"
             if key not in found or not file.exists():
-                picture, found[key] = make(pair, CANDIDATES[name], options.size, options.seconds)
+                picture, found[key] = make(pair, CANDIDATES[name], options)
                 found[key] |= judged(judge, picture, photograph, painting)
                 write_picture(file, picture, overwrite=True)
                 path.write_text(json.dumps(found, indent=1))
@@ -66,12 +74,26 @@ def main(arguments=None):
     draw(options.folder, rows, [pair.name for pair in pairs(options.paintings)], names, found)
 
 
-def make(pair, changes, size, seconds):
-    """Make one picture in about so many seconds; return it, and what was seen of the run."""
-    settings = Settings.from_preset(**{**changes, "image_size": size, "iterations": PROBE})
-    probe = Job.of(settings, pair.content, pair.style)
-    whole, start_up = probe.estimate().seconds, 1.0
-    iterations = max(1, round(PROBE * (seconds - start_up) / (whole - start_up)))
+def make(pair, candidate, options):
+    """Make one picture; return it, and what was seen of the run.
+
+    Parameters
+    ----------
+    pair : Pair
+    candidate : dict of settings, or a function, see above
+    options : an object with the attributes `size`, and `iterations` or `seconds`
+    """
+    if callable(candidate):
+        return _make_by_function(pair, candidate, options)
+    return _make_by_settings(pair, candidate, options)
+
+
+def _make_by_settings(pair, changes, options):
+    settings = Settings.from_preset(**{**changes, "image_size": options.size, "iterations": PROBE})
+    iterations = options.iterations
+    if iterations is None:
+        whole, start_up = Job.of(settings, pair.content, pair.style).estimate().seconds, 1.0
+        iterations = max(1, round(PROBE * (options.seconds - start_up) / (whole - start_up)))
     job = Job.of(dataclasses.replace(settings, iterations=iterations), pair.content, pair.style)
     began = time.perf_counter()
     result = job.run()
@@ -79,6 +101,21 @@ def make(pair, changes, size, seconds):
     objective = job.objective_at(job.scales[-1])
     (saved,) = read_scalars([objective(job.network.to_device(result.image)).loss])
     return result.image, {**seen, "loss": result.history[-1].loss, "loss of the saved picture": saved}
+
+
+def _make_by_function(pair, repaint, options):
+    def timed(iterations):
+        began = time.perf_counter()
+        picture = repaint(pair.content, pair.style, size=options.size, iterations=iterations)
+        return picture, time.perf_counter() - began
+
+    iterations = options.iterations
+    if iterations is None:
+        (_, first), (_, second) = (timed(short) for short in SHORT)
+        each = max(second - first, second / 100) / (SHORT[1] - SHORT[0])  # a positive number, however noisy the times
+        iterations = max(1, round(SHORT[1] + (options.seconds - second) / each))
+    picture, seconds = timed(iterations)
+    return picture, {"seconds": seconds, "iterations": iterations}
 
 
 def judged(network, picture, photograph, painting):

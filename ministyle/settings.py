@@ -30,7 +30,7 @@ from .terms import (
 )
 
 SIDES = ("longest", "shortest")
-BORDERS = ("replicate", "zero")  # a tileable picture has a periodic one
+BORDERS = ("mirror", "zero", "replicate")  # a tileable picture has a periodic one
 COLOURS = {}  # ways to treat the colours of photograph and painting, name -> method; `pictures.colours` fills it
 MAXIMUM_SIZE = 65500  # pixels: what a JPEG file can hold
 
@@ -118,10 +118,10 @@ class Settings:
     )
     style_weight: float = _setting(1.0, "beta of equation 7, likewise", "ours", minimum=0, term=style_terms)
     tv_weight: float = _setting(
-        1e-3, "weight of the total variation, which calms speckle", "ours", minimum=0, term=total_variation_terms
+        2e-3, "weight of the total variation, which calms speckle", "ours", minimum=0, term=total_variation_terms
     )
     tv_edge: float = _setting(
-        8.0,
+        20.0,
         "grey levels: larger differences of neighbouring pixels count as edges, which total variation spares",
         "ours",
         minimum=1e-3,
@@ -146,8 +146,9 @@ class Settings:
     pooling: str = _setting("average", "how the network shrinks its feature maps", "the paper, Methods", POOLING)
     normalised: bool = _setting(True, "rescale every filter to a mean activation of 1", "the authors' code")
     border: str = _setting(
-        "replicate",
-        "what surrounds a feature map in every convolution: its own edge again ('replicate') or zeros",
+        "mirror",
+        "what the network sees around a picture: its mirror image, or zeros around every feature map, or its own edge "
+        "again around every feature map ('replicate')",
         "ours: zeros leave a frame",
         BORDERS,
         earlier="zero",

@@ -13,7 +13,7 @@ from ..errors import MinistyleError
 from ..fast.bands import margin, split_into_bands
 from ..pictures.sizes import resize, size_to_fit
 from ..solvers import SOLVERS, choose_optimizer
-from .memory import make_plan, used_layers
+from .memory import make_plan, seen, used_layers
 
 SAMPLE = 256  # pixels, the longest side of the picture on which evaluations are timed
 REPETITIONS = 3
@@ -136,6 +136,8 @@ def _targets(job, scale, plan):
     pixels = 0
     if job.photograph is not None:
         pixels += _pixels_in_bands(job, scale.size, plan.rows, job.settings.content_layers)
+        if job.settings.convention == "relative":  # which compares the photograph's style with the painting's
+            pixels += _pixels_in_bands(job, scale.size, plan.rows, job.settings.style_layers)
     if job.painting is not None:
         pixels += _pixels_in_bands(job, job.style_size_at(scale), plan.style_rows, job.settings.style_layers)
     return pixels / 2
@@ -143,7 +145,7 @@ def _targets(job, scale, plan):
 
 def _pixels_in_bands(job, size, rows, layers):
     """Return how many pixels go through the network: with what surrounds each band, if there are bands."""
-    height, width = size
+    height, width = seen(size, job.settings)
     if rows is None:
         return height * width
     bands = split_into_bands(height, rows, margin(job.network.architecture, layers))
@@ -162,7 +164,7 @@ def _time_evaluations(job):
         _, gradient = objective(pixels)
         to_host(gradient)  # a GPU is done when its result is here
         seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds[1:]) / (size[0] * size[1])  # the first one prepares things
+    return statistics.median(seconds[1:]) / math.prod(seen(size, job.settings))  # the first one prepares things
 
 
 def _duration(seconds):

@@ -4,6 +4,7 @@ What an evaluation keeps is counted from the architecture's table, see docs/perf
 scratch memory of the fast convolution. The rest was measured on a CPU.
 """
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +14,7 @@ from ..errors import MinistyleError
 from ..fast.bands import MULTIPLE, margin
 from ..fast.scratch import kernel_bytes, scratch_bytes
 from ..fast.workers import available_cores
+from ..objective import with_margin
 from ..solvers import SOLVERS, choose_optimizer
 
 PROGRAM = 130e6  # bytes, whatever the size: interpreter, libraries, weights
@@ -68,10 +70,11 @@ def make_plan(settings, size, *, content=True, style_size=None, limit=None, arch
     if limit is None and settings.max_memory is not None:
         limit = settings.max_memory * 1e9
     options = {"content": content, "style_size": style_size, "architecture": architecture}
-    needed, rows = _lowest_cut(partial(run_bytes, size, settings, **options), size[0], limit)
+    needed, rows = _lowest_cut(partial(run_bytes, size, settings, **options), seen(size, settings)[0], limit)
     what, way, style_rows = f"{size[1]} x {size[0]} pixels", "--history-size", None
     if style_size is not None:
-        for_style, style_rows = _lowest_cut(partial(style_bytes, size, settings, **options), style_size[0], limit)
+        height = seen(style_size, settings)[0]
+        for_style, style_rows = _lowest_cut(partial(style_bytes, size, settings, **options), height, limit)
         if for_style > needed:
             what = f"a style picture of {style_size[1]} x {style_size[0]} pixels"
             needed, way = for_style, "--image-size" if settings.style_size is None else "--style-size"
@@ -101,7 +104,7 @@ def run_bytes(size, settings, *, content=True, style_size=None, rows=None, archi
     ----------
     rows : int, optional, the height of bands
     """
-    height, width = size
+    height, width = seen(size, settings)
     layers = used_layers(settings, content, style_size is not None)
     itemsize = ITEMSIZES[settings.dtype]
     solver = _solver(settings)
@@ -111,7 +114,7 @@ def run_bytes(size, settings, *, content=True, style_size=None, rows=None, archi
     targets = (
         0 if window == height else _target_bytes(architecture, layers[0], itemsize)
     )  # in `each`, but of the window only
-    whole = height * width * (pixel + targets) + _sources(settings, style_size)
+    whole = size[0] * size[1] * pixel + height * width * targets + _sources(settings, style_size)
     return (
         _fixed_bytes(architecture, settings, size, content, style_size)
         + solver.fixed_bytes
@@ -122,15 +125,21 @@ def run_bytes(size, settings, *, content=True, style_size=None, rows=None, archi
 
 def style_bytes(size, settings, *, content=True, style_size, rows=None, architecture=VGG19):
     """Return about how many bytes it takes to compute the painting's Gram matrices; see `make_plan` and `run_bytes`."""
-    height, width = style_size
+    height, width = seen(style_size, settings)
     itemsize = ITEMSIZES[settings.dtype]
     each = forward_bytes(settings.style_layers, itemsize, _plain(settings), architecture)
     targets = (
         _target_bytes(architecture, settings.content_layers, itemsize) + SOURCE if content else 0
     )  # the photograph and its own
-    whole = size[0] * size[1] * targets + _sources(settings, style_size) + height * width * 3 * itemsize
+    photograph = math.prod(seen(size, settings)) * targets
+    whole = photograph + _sources(settings, style_size) + height * width * 3 * itemsize
     window = _window(architecture, height, rows, settings.style_layers)
     return _fixed_bytes(architecture, settings, size, content, style_size) + whole + window * width * each
+
+
+def seen(size, settings):
+    """Return the (height, width) that the network sees of a picture of a size: more, with its mirror image around."""
+    return with_margin(size) if settings.border == "mirror" else size
 
 
 def _window(architecture, height, rows, layers):

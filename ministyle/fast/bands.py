@@ -17,6 +17,7 @@ The price: the rows around each band are computed for two bands, and every band 
 from dataclasses import dataclass
 from functools import partial
 
+from ..algorithm import compose_with_border
 from ..arrays import array_module
 from ..errors import MinistyleError
 from ..objective import Objective
@@ -104,9 +105,12 @@ def compose_banded_objective(network, settings, content, style, *, rows=None, st
     rows : int, optional, the height of the bands in which the picture is worked on
     style_rows : int, optional, the height of the bands in which the painting's Gram matrices are computed
     """
-    scene = banded_scene(network, content, style, rows, style_rows)
-    terms = terms_of(settings, scene)
-    return Objective(network, terms) if rows is None else BandedObjective(network, terms, rows=rows)
+
+    def compose(content, style):
+        terms = terms_of(settings, banded_scene(network, content, style, rows, style_rows))
+        return Objective(network, terms) if rows is None else BandedObjective(network, terms, rows=rows)
+
+    return compose_with_border(compose, settings, content, style)
 
 
 def banded_scene(network, content, style, rows, style_rows):

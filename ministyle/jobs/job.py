@@ -106,6 +106,7 @@ class Job:
             raise MinistyleError(f"init (={settings.init!r}) asks for a {settings.init} picture, and there is none")
         if tileable:
             _check_tileable(settings, size)
+            settings = replace(settings, border="zero")  # of the settings; the network's own border is periodic
         return cls(settings, content, style, tuple(size), tileable, init)
 
     @cached_property
@@ -120,7 +121,7 @@ class Job:
             device=settings.device,
             convolution=settings.convolution,
             threads=settings.threads,
-            border="periodic" if self.tileable else settings.border,
+            border="periodic" if self.tileable else "zero" if settings.border == "mirror" else settings.border,
             tf32=settings.tf32,
         )
 

@@ -250,24 +250,38 @@ class Scene:
     gram_matrices: Callable = gram_matrices
 
 
+def alpha_and_beta(options):
+    """Return alpha and beta of equation 7: the weights that were asked for, in the relative convention times strength.
+
+    Parameters
+    ----------
+    options : an object with the attributes `content_weight`, `style_weight`, `convention` and `strength`, such as
+        `Settings`
+    """
+    if options.convention != "relative":
+        return options.content_weight, options.style_weight
+    s = options.strength
+    return options.content_weight * 2 * (1 - s), options.style_weight * 2 * s * BALANCE
+
+
 def content_terms(scene, options):
     """Return a content term for each content layer; several layers count with equal shares.
 
     Parameters
     ----------
     scene : Scene
-    options : an object with the attributes `content_layers`, `content_weight`, `convention` and `strength`, such as
-        `Settings`
+    options : an object with the attribute `content_layers` and those that `alpha_and_beta` reads
     """
     if scene.content is None:
         return []
     names = _layers(scene, "content", options.content_layers)
     targets = scene.activations(scene.network, scene.content, names)
-    weight, units, convention = options.content_weight / len(names), [1.0] * len(names), options.convention
+    (alpha, _), units, convention = alpha_and_beta(options), [1.0] * len(names), options.convention
+    weight = alpha / len(names)
     if convention == "relative":
         centred = [P - P.mean(axis=(0, 1)) for P in targets.values()]
         units = _units([(x * x).mean() for x in centred], targets.values())
-        weight, convention = weight * 2 * (1 - options.strength), "mean"
+        convention = "mean"
     return [
         ContentTerm(name, weight / unit, P, convention) for (name, P), unit in zip(targets.items(), units, strict=True)
     ]
@@ -279,20 +293,20 @@ def style_terms(scene, options):
     Parameters
     ----------
     scene : Scene
-    options : an object with the attributes `style_layers`, `style_weight`, `style_layer_weights`, `convention` and
-        `strength`
+    options : an object with the attributes `style_layers` and `style_layer_weights` and those that `alpha_and_beta`
+        reads
     """
     if scene.style is None:
         return []
     names = _layers(scene, "style", options.style_layers)
     shares = _style_shares(scene.network.architecture, names, options.style_layer_weights)
     targets = scene.gram_matrices(scene.network, scene.style, names, scene.style_margin)
-    weight, units, convention = options.style_weight, [1.0] * len(names), options.convention
+    (_, weight), units, convention = alpha_and_beta(options), [1.0] * len(names), options.convention
     if convention == "relative":
         start = {} if scene.content is None else scene.gram_matrices(scene.network, scene.content, names)
         far = [losses.style_loss(start[name] if start else 0 * A, A)[0] for name, A in targets.items()]
         units = _units(far, targets.values())
-        weight, convention = weight * 2 * options.strength * BALANCE, "mean"
+        convention = "mean"
     return [
         StyleTerm(name, weight * share / unit, targets[name], convention)
         for name, share, unit in zip(names, shares, units, strict=True)

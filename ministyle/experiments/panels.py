@@ -17,6 +17,7 @@ from ..jobs.job import Job
 from ..pictures.values import psnr
 from ..pictures.writing import check_output, write_picture
 from ..settings import Settings
+from ..terms import alpha_and_beta
 from ..version import VERSION
 from ..weights.find import find_weights
 from . import records
@@ -200,7 +201,7 @@ def _job(panel):
 
 def _unweighted(terms, settings):
     """Return the content loss and the style loss: the sums of their terms, without alpha and beta."""
-    weights = {"content": settings.content_weight, "style": settings.style_weight}
+    weights = dict(zip(("content", "style"), alpha_and_beta(settings), strict=True))
     return {
         kind: sum(value for name, value in terms.items() if name.startswith(kind)) / weight
         for kind, weight in weights.items()
@@ -260,7 +261,7 @@ def remake(manifest, name=None, *, content=None, style=None, init=None, weights=
     given = {"content": content, "style": style, "init": init}
     inputs = {role: given[role] or folder / picture["file"] for role, picture in original["inputs"].items()}
     try:
-        settings = {**original["settings"], "init": inputs.get("init") or original["settings"]["init"]}
+        settings = {**records.recorded_settings(original), "init": inputs.get("init") or original["settings"]["init"]}
         settings = Settings(**settings, weights=weights)
     except (KeyError, TypeError) as error:
         raise MinistyleError(f"record '{manifest}' of {original['name']} is damaged: {error!r}") from None

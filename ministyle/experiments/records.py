@@ -97,16 +97,22 @@ def make_record(plan, picture, outcome):
     return {**plan, **outcome, "picture_sha256": picture_sha256(picture)}
 
 
-def differences(record, plan):
-    """Return how a recorded panel differs from a planned one, a list of texts.
+def recorded_settings(record):
+    """Return the settings that a panel was made with, {name: value}, as they look when read from a file.
 
     A setting that is missing in the record is newer than the record. The panel was made as if it had its default, or
     what counted earlier.
     """
-    defaults = {setting.name: _earlier(setting) for setting in dataclasses.fields(Settings)}
+    fields = [setting for setting in dataclasses.fields(Settings) if setting.name not in NOT_RECORDED]
+    return {**{setting.name: _as_read(_earlier(setting)) for setting in fields}, **record["settings"]}
+
+
+def differences(record, plan):
+    """Return how a recorded panel differs from a planned one, a list of texts."""
+    settings = recorded_settings(record)
     changes = []
     for name, value in plan["settings"].items():
-        before = record["settings"].get(name, _as_read(defaults[name]))
+        before = settings[name]
         if before != value:
             changes.append(f"{name} (={before}) is now {value}")
     hashes = [{role: picture["sha256"] for role, picture in one["inputs"].items()} for one in (record, plan)]
@@ -327,10 +333,16 @@ def _invalid_part(record):
         if not is_valid(record.get(part)):
             return part
     for role in ("content", "style"):
-        counts = role in record["inputs"] and record["settings"].get(f"{role}_weight") != 0
-        if counts and role not in record["losses"]:
+        if role in record["inputs"] and _is_weighted(role, record["settings"]) and role not in record["losses"]:
             return "losses"
     return "psnr" if (record["psnr"] is None) != ("style" in record["inputs"]) else None
+
+
+def _is_weighted(role, settings):
+    """Say whether content or style counts at all, from a record's settings, which may be anything."""
+    if settings.get("convention") == "relative" and settings.get("strength") == {"content": 1, "style": 0}[role]:
+        return False
+    return settings.get(f"{role}_weight") != 0
 
 
 def _is_text(value):

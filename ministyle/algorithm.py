@@ -11,6 +11,7 @@ from .arrays import read_scalars
 from .objective import Objective, mirrored
 from .settings import terms_of
 from .solvers import BOUNDS, choose_optimizer, minimise
+from .solvers.problem import INTERRUPTED
 from .terms import Scene
 
 GREY = 127.5  # the mean of the noise, in grey levels
@@ -91,7 +92,10 @@ def repaint(objective, settings, start, *, iterations=None, on_step=None):
 def _cut(outcome, objective):
     """Return an outcome with pixels cut off at the bounds, its last step that of the picture that this leaves."""
     pixels = outcome.pixels.clip(*BOUNDS)
-    evaluation = objective(objective.network.to_device(pixels))
+    try:
+        evaluation = objective(objective.network.to_device(pixels))
+    except KeyboardInterrupt:  # the picture is there, with the loss that it had before
+        return replace(outcome, pixels=pixels, message=INTERRUPTED, completed=False, interrupted=True)
     loss, *values = read_scalars([evaluation.loss, *evaluation.terms.values()])
     last = replace(outcome.history[-1], loss=loss, terms=dict(zip(evaluation.terms, values, strict=True)))
     return replace(outcome, pixels=pixels, history=[*outcome.history[:-1], last])

@@ -189,6 +189,8 @@ def surround(picture):  # (H, W, C) -> (H + 2 m, W + 2 m, C)
 def surround_backward(dy, margin):  # (H + 2 m, W + 2 m, C), int -> (H, W, C)
     """Propagate a gradient back through `surround`: what reaches a mirrored pixel belongs to the pixel itself."""
     dx = dy.copy()
+    if margin == 0:  # of a picture of a single row or column
+        return dx
     for _ in range(2):  # along the rows, then along the columns
         dx[margin + 1 : 2 * margin + 1] += dx[:margin][::-1]
         dx[-2 * margin - 1 : -margin - 1] += dx[-margin:][::-1]

@@ -10,6 +10,7 @@ from PIL import Image
 from ministyle import arrays
 from ministyle.errors import MinistyleError
 from ministyle.files import shipped_path
+from ministyle.settings import Settings
 from ministyle.weights.file import load_weights
 from ministyle.weights.load import load_network
 
@@ -85,6 +86,15 @@ def folder(tmp_path, monkeypatch, random):
 def pixels(random):
     """A picture in which no two pixels are alike."""
     return random.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+
+
+def bare_settings(**changes):
+    """Return settings of the bare algorithm: one scale, zeros around it, mean losses, free pixels, no total variation.
+
+    For tests of one thing that the defaults would add to.
+    """
+    bare = {"convention": "mean", "border": "zero", "bounds": False, "pyramid": False, "tv_weight": 0.0}
+    return Settings(**{**bare, **changes})
 
 
 def sentence(function, *arguments, **options):

@@ -4,15 +4,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import relative_error, sentence
+from conftest import bare_settings, relative_error, sentence
 
 from ministyle import algorithm
 from ministyle.algorithm import compose_objective, repaint, white_noise
 from ministyle.objective import Objective
-from ministyle.settings import Settings
 from ministyle.solvers import LEARNING_RATE, minimise
 
-FEW = Settings(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"), style_weight=30, iterations=6)
+FEW = bare_settings(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"), style_weight=30, iterations=6)
 
 
 @pytest.fixture
@@ -60,7 +59,8 @@ def test_without_deviation_there_is_no_noise():
 def test_what_is_minimised_is_equation_7_as_the_settings_have_it(network64, pictures, random):
     content, style = pictures
     pixels = random.uniform(0, 255, content.shape)
-    settings = dataclasses.replace(FEW, convention="literal", tv_weight=0.5, style_layer_weights="inverse-square")
+    changes = {"convention": "literal", "tv_weight": 0.5, "tv_edge": 30.0, "style_layer_weights": "inverse-square"}
+    settings = dataclasses.replace(FEW, **changes)
     composed = compose_objective(network64, settings, content, style)(pixels)
     expected = Objective(
         network64,
@@ -73,6 +73,7 @@ def test_what_is_minimised_is_equation_7_as_the_settings_have_it(network64, pict
         style_layers=FEW.style_layers,
         style_layer_weights="inverse-square",
         tv_weight=0.5,
+        tv_edge=30.0,
     )(pixels)
     assert composed.terms == pytest.approx(expected.terms, rel=1e-14)
     assert relative_error(composed.gradient, expected.gradient) < 1e-14
@@ -126,7 +127,12 @@ def test_repainting_is_what_the_solver_does_with_the_settings(objective, picture
 )
 def test_every_setting_of_the_solver_is_handed_on(objective, pictures, monkeypatch, changes, handed_on):
     asked = []
-    monkeypatch.setattr(algorithm, "minimise", lambda objective, start, **options: asked.append(options))
+
+    def note(objective, start, **options):
+        asked.append(options)
+        return minimise(objective, start, **options)
+
+    monkeypatch.setattr(algorithm, "minimise", note)
     repaint(objective, dataclasses.replace(FEW, **changes), pictures[0])
     assert handed_on.items() <= asked[0].items()
 
@@ -135,7 +141,7 @@ def test_on_a_gpu_auto_is_our_own_lbfgs(network64, objective, pictures, monkeypa
     asked = []
     monkeypatch.setattr(algorithm, "minimise", lambda objective, start, **options: asked.append(options["optimizer"]))
     monkeypatch.setattr(objective, "network", dataclasses.replace(network64, device="cuda"))
-    repaint(objective, FEW, pictures[0])
+    repaint(objective, dataclasses.replace(FEW, bounds=True), pictures[0])  # which leaves nothing to cut off
     assert asked == ["lbfgs"]
 
 

@@ -45,7 +45,9 @@ def options(**changes):
         "style_weight": 1.0,
         "style_layer_weights": "equal",
         "tv_weight": 0.0,
+        "tv_edge": 20.0,
         "convention": "mean",
+        "strength": 0.5,
     }
     return SimpleNamespace(**(standard | changes))
 
@@ -169,7 +171,8 @@ def test_without_its_picture_or_weight_a_term_is_left_out(network64, pictures):
     assert content_terms(scene, options()) == []
     assert [term.name for term in style_terms(scene, options())] == ["style conv1_1", "style conv2_1"]
     assert total_variation_terms(scene, options()) == []
-    assert [term.weight for term in total_variation_terms(scene, options(tv_weight=3.0))] == [3.0]
+    (term,) = total_variation_terms(scene, options(tv_weight=3.0, tv_edge=5.0))
+    assert (term.weight, term.edge) == (3.0, 5.0)
 
 
 @pytest.mark.parametrize("kind", ["content", "style"])

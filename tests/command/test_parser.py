@@ -20,9 +20,11 @@ FLAGS = [
     ("convolution", "direct", "direct"),
     ("threads", "3", 3),
     ("iterations", "9", 9),
+    ("strength", "0.25", 0.25),
     ("content_weight", "2.5", 2.5),
     ("style_weight", "1e4", 1e4),
     ("tv_weight", "3", 3.0),
+    ("tv_edge", "5", 5.0),
     ("content_layers", "conv3_1,relu4_2", ("conv3_1", "relu4_2")),
     (
         "style_layers",
@@ -33,6 +35,7 @@ FLAGS = [
     ("style_layer_weights", "1,0.5,2,1e-3,0", (1.0, 0.5, 2.0, 0.001, 0.0)),
     ("convention", "literal", "literal"),
     ("pooling", "max", "max"),
+    ("border", "replicate", "replicate"),
     ("optimizer", "lbfgs", "lbfgs"),
     ("learning_rate", "2.5", 2.5),
     ("history_size", "5", 5),
@@ -87,7 +90,7 @@ def test_the_help_gives_every_setting_s_meaning_and_default(monkeypatch):
     for field in dataclasses.fields(Settings):
         assert field.metadata["help"] in out
         assert field.default is None or field.metadata["source"] in out
-    assert "(default: 384;" in out and "(default: conv1_1,conv2_1,conv3_1,conv4_1,conv5_1;" in out
+    assert f"(default: {Settings().image_size};" in out and "(default: conv1_1,conv2_1,conv3_1,conv4_1,conv5_1;" in out
     assert "(default: off;" in out and "(default: on;" in out
 
 

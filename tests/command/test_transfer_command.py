@@ -32,9 +32,9 @@ def test_the_command_makes_the_picture_that_the_library_makes():
 def test_without_a_name_the_output_is_called_after_both_pictures(jobs):
     Path("sub").mkdir()
     shutil.move("photo.png", "sub/my.photo.png")
-    status, out, _ = run("transfer", "sub/my.photo.png", "painting.png")
+    status, out, _ = run("transfer", "sub/my.photo.png", "painting.png", *SMALL)
     assert status == 0
-    assert "picture: my.photo-painting.png (384 x 288)" in out
+    assert "picture: my.photo-painting.png (32 x 24)" in out
     assert pixels_of("my.photo-painting.png")[0, 0].tolist() == [255, 0, 0]
 
 

@@ -6,15 +6,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import bare_settings
 
 from ministyle.cost import estimate as module
 from ministyle.cost.estimate import Estimate, estimate, memory_warning
 from ministyle.cost.memory import make_plan, run_bytes, style_bytes
 from ministyle.jobs.job import Job
-from ministyle.settings import Settings
 from ministyle.solvers import SOLVERS
 
-CPU = Settings(device="cpu")
+CPU = bare_settings(device="cpu")
 
 
 def job_of(settings, *sizes, **options):

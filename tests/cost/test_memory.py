@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import bare_settings
 
 import ministyle
 from ministyle.cost.memory import PROGRAM, evaluation_bytes, forward_bytes, make_plan, run_bytes, style_bytes
@@ -20,7 +21,7 @@ from ministyle.settings import Settings
 from ministyle.terms import gram_matrices
 from ministyle.weights.load import load_network
 
-CPU = Settings(device="cpu", threads=2)
+CPU = bare_settings(device="cpu", threads=2)
 
 
 def test_with_the_default_layers_it_is_what_docs_performance_derives():

@@ -4,12 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from conftest import bare_settings
 from PIL import Image
 
 from ministyle.experiments.records import Panel
-from ministyle.settings import Settings
 
-SETTINGS = Settings(image_size=32, iterations=2, init="noise", style_layers=("conv1_1", "conv2_1"), bounds=True)
+SETTINGS = bare_settings(image_size=32, iterations=2, init="noise", style_layers=("conv1_1", "conv2_1"), bounds=True)
 
 
 def write_pictures(random, *names):

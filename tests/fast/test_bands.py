@@ -226,14 +226,24 @@ def test_a_painting_with_a_margin_is_refused(network64):
         bands.gram_matrices(network64, np.zeros((192, 64, 3)), ("conv1_1",), 64, rows=64)
 
 
+@pytest.mark.parametrize("border", ["zero", "mirror"])
+@pytest.mark.parametrize("convention", ["mean", "relative"])
 @pytest.mark.parametrize(("rows", "style_rows"), [(None, None), (64, None), (None, 64), (64, 128)])
-def test_an_objective_composed_in_bands_says_what_the_plain_one_says(network64, random, rows, style_rows):
+def test_an_objective_composed_in_bands_says_what_the_plain_one_says(
+    network64, random, monkeypatch, rows, style_rows, convention, border
+):
     pixels, content = random.uniform(0, 255, (2, 150, 40, 3))
-    style, settings = random.uniform(0, 255, (200, 30, 3)), Settings(tv_weight=0.5, content_layers=("conv3_1",))
-    whole = algorithm.compose_objective(network64, settings, content, style)
+    style = np.sqrt(random.uniform(0, 255**2, (200, 30, 3)))
+    settings = Settings(tv_weight=0.5, content_layers=("conv3_1",), convention=convention, border=border)
+    whole = algorithm.compose_objective(network64, settings, content, style)(pixels)
     banded = bands.compose_banded_objective(network64, settings, content, style, rows=rows, style_rows=style_rows)
-    assert isinstance(banded, BandedObjective) == (rows is not None)
-    assert_same(banded(pixels), whole(pixels))
+    inner = banded.objective if border == "mirror" else banded
+    assert isinstance(inner, BandedObjective) == (rows is not None)
+    heights = []
+    run = type(network64)._run
+    monkeypatch.setattr(type(network64), "_run", lambda self, x, taps: (heights.append(len(x)), run(self, x, taps))[1])
+    assert_same(banded(pixels), whole)
+    assert len(heights) == (1 if rows is None else 2 * 2)  # two bands, twice each
 
 
 def test_another_architecture_works_in_bands_too(monkeypatch, random):

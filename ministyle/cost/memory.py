@@ -160,7 +160,7 @@ def _fixed_bytes(architecture, settings, size, content, style_size):
     kernels, maps, channels = 0, [], 3
     for name in architecture.convolutions[: architecture.convolutions.index(deepest) + 1]:
         layer = architecture.layers[name]
-        met = [tuple(max(1, side) for side in layer.size(*size)) for size in sizes]
+        met = [tuple(max(1, side) for side in layer.size(*seen(size, settings))) for size in sizes]
         maps += [(*one, channels, layer.channels) for one in met]
         kernels += kernel_bytes(met, channels, layer.channels, itemsize)
         channels = layer.channels

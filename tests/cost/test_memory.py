@@ -215,6 +215,8 @@ def measure(settings, content, style, **options):
 
 on_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks Linux for the peak")
 QUICK = replace(CPU, iterations=4, history_size=2)
+DEFAULTS = Settings(device="cpu", threads=2)
+QUICK_DEFAULTS = replace(DEFAULTS, iterations=4, history_size=2)
 
 
 @on_linux
@@ -227,6 +229,15 @@ def test_a_whole_run_takes_what_was_said_before(optimizer):
 
 
 CASES = {
+    "the settings are the defaults": (replace(DEFAULTS, image_size=448, iterations=11), (448, 448), (448, 448), {}),
+    "the defaults meet a panorama": (replace(QUICK_DEFAULTS, image_size=1000), (160, 1000), (160, 1000), {}),
+    "the defaults meet a large painting": (
+        replace(QUICK_DEFAULTS, image_size=256, style_size=1000),
+        (256, 256),
+        (1000, 1000),
+        {},
+    ),
+    "the defaults make a texture": (replace(QUICK_DEFAULTS, image_size=384, init="noise"), None, (384, 384), {}),
     "small": (replace(QUICK, image_size=256), (256, 256), (256, 256), {}),
     "four threads": (replace(QUICK, image_size=384, threads=4), (384, 384), (384, 384), {}),
     "plain convolution": (

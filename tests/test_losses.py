@@ -1,5 +1,7 @@
 """The losses against the paper's formulas, written as sums over single indices, and against finite differences."""
 
+import math
+
 import numpy as np
 import pytest
 from conftest import relative_error
@@ -119,6 +121,65 @@ def test_total_variation_and_its_gradient(device, random):
     assert relative_error(gradient, numerical) < 1e-7
 
 
+def variation_by_pixels(pixels, edge):
+    """The formula in the docstring, one pixel after the other."""
+    height, width, channels = pixels.shape
+    total = 0.0
+    for h, w in np.ndindex(height, width):
+        below = pixels[h + 1, w] - pixels[h, w] if h < height - 1 else np.zeros(channels)
+        beside = pixels[h, w + 1] - pixels[h, w] if w < width - 1 else np.zeros(channels)
+        square = sum(d**2 for d in [*below, *beside])
+        total += 2 * edge * (np.sqrt(square + edge**2) - edge)
+    return total / pixels.size
+
+
+@pytest.mark.parametrize("edge", [0.5, 8.0, 300.0])
+@pytest.mark.parametrize("size", [(4, 5), (5, 1), (1, 4), (1, 1)])
+def test_total_variation_with_an_edge_is_its_formula_with_its_gradient(device, random, size, edge):
+    pixels = random.uniform(0, 40, (*size, 3))
+    loss, gradient = losses.total_variation_loss(to_device(pixels, device), edge)
+    assert float(loss) == pytest.approx(variation_by_pixels(pixels, edge), rel=1e-11, abs=1e-30)
+    numerical = numerical_gradient(lambda x: losses.total_variation_loss(x, edge)[0], pixels, 1e-4)
+    np.testing.assert_allclose(to_host(gradient), numerical, rtol=0, atol=1e-8 * max(np.abs(numerical).max(), 1))
+
+
+@pytest.mark.parametrize("edge", [20.0, math.inf])
+def test_total_variation_keeps_the_data_type(device, random, edge):
+    pixels = random.uniform(0, 255, (4, 5, 3))
+    loss, gradient = losses.total_variation_loss(to_device(pixels, device, "float32"), edge)
+    assert loss.dtype == gradient.dtype == "float32" and loss.shape == ()
+    expected, expected_gradient = losses.total_variation_loss(pixels, edge)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+    assert relative_error(gradient, expected_gradient) < 1e-5
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_with_a_large_edge_total_variation_is_that_of_squares(device, random, dtype):
+    """The largest edge that a setting can have, in single precision too: there is no difference of large numbers."""
+    pixels = to_device(random.uniform(0, 255, (6, 7, 3)), device, dtype)
+    (large, large_gradient), (squares, gradient) = (losses.total_variation_loss(pixels, e) for e in (1e9, math.inf))
+    assert float(large) == pytest.approx(float(squares), rel=1e-6)
+    assert relative_error(large_gradient, gradient) < 1e-6
+
+
+def test_total_variation_with_an_edge_spares_an_outline_and_not_speckle(random):
+    outline = np.zeros((20, 20, 3))
+    outline[:, 10:] = 200.0
+    speckle = 128 + random.normal(0, 0.5, (20, 20, 3))
+    (sparing, squares), (calming, as_before) = (
+        [float(losses.total_variation_loss(pixels, edge)[0]) for edge in (20.0, math.inf)]
+        for pixels in (outline, speckle)
+    )
+    assert sparing < squares / 5
+    assert calming == pytest.approx(as_before, rel=0.01)
+    # Spreading the same step over ten pixels pays with squares, a tenth is left; here more than half is.
+    ramp = np.broadcast_to(
+        np.linspace(0, 200, 11).repeat([5, *[1] * 9, 6])[:, np.newaxis], (20, 20, 3)
+    )  # along each row
+    spread = [float(losses.total_variation_loss(ramp, edge)[0]) for edge in (20.0, math.inf)]
+    assert spread[1] == pytest.approx(squares / 10) and spread[0] > 0.5 * sparing
+
+
 @pytest.mark.parametrize("convention", losses.CONVENTIONS)
 def test_a_painting_of_repeated_tiles_has_the_same_style_at_any_size(device, activations, convention):
     tile = activations[0]
@@ -139,6 +200,7 @@ def test_losses_leave_their_arguments_alone(device, activations):
     losses.gram_backward(G, F)
     np.testing.assert_array_equal(to_host(G), kept)
     losses.total_variation_loss(F)
+    losses.total_variation_loss(F, 0.5)
     np.testing.assert_array_equal(to_host(F), activations[0])
     np.testing.assert_array_equal(to_host(P), activations[1])
     np.testing.assert_allclose(to_host(A), activations[2].reshape(20, 3).T @ activations[2].reshape(20, 3) / 20)

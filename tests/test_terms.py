@@ -11,6 +11,7 @@ from ministyle.arrays import array_module, to_device
 from ministyle.errors import MinistyleError
 from ministyle.objective import Objective
 from ministyle.terms import (
+    BALANCE,
     AdditiveTerm,
     ContentTerm,
     GradientByRows,
@@ -18,6 +19,7 @@ from ministyle.terms import (
     StyleTerm,
     Term,
     TotalVariationTerm,
+    alpha_and_beta,
     content_terms,
     gram_matrices,
     style_terms,
@@ -252,6 +254,152 @@ def test_style_targets_are_gram_matrices_per_position(network64, pictures):
     for name, F in network64.features(style, ["conv1_1", "conv2_1"]).items():
         columns = F.reshape(-1, F.shape[2])
         assert relative_error(matrices[name], np.einsum("ki,kj->ij", columns, columns) / len(columns)) < 1e-12
+
+
+# The relative convention -------------------------------------------------------------------------------
+
+
+def relative(**changes):
+    return options(**({"convention": "relative", "style_weight": 0.7, "content_weight": 1.5} | changes))
+
+
+@pytest.fixture
+def scene(network64):
+    """A photograph, smooth and bluish, and a painting of strong stripes: far apart in every layer."""
+    y, x = np.mgrid[:32, :40]
+    photo = np.stack([60 + x, 80 + y, 140 + 30 * np.sin(x / 7)], axis=2)
+    stripes = 255.0 * ((x[:24, :36] + y[:24, :36]) // 3 % 2)
+    return Scene(network64, photo, np.stack([stripes, 0.5 * stripes, 255 - stripes], axis=2))
+
+
+def value_at(term, picture, network):
+    """Return a term's value for a picture."""
+    return float(term.value_and_gradient(network.features(picture, [term.layer])[term.layer], all_at_once)[0])
+
+
+def test_relative_content_is_0_at_the_photograph_and_1_where_every_filter_is_at_its_mean(network64, scene):
+    """With a strength of a half, each of two layers has half of the weight."""
+    layers = ("conv2_1", "conv3_1")
+    for term in content_terms(scene, relative(content_layers=layers)):
+        P = network64.features(scene.content, [term.layer])[term.layer]
+        flat = np.broadcast_to(P.mean(axis=(0, 1)), P.shape)
+        assert value_at(term, scene.content, network64) == 0
+        assert term.value_and_gradient(flat, row_by_row)[0] == pytest.approx(1.5 / 2, rel=1e-12)
+
+
+def test_relative_style_is_1_at_the_photograph_in_every_layer(network64, scene):
+    """Equal shares of 2 s times the balance and the weight; 0 is the painting."""
+    for strength in (0.2, 0.5, 1.0):
+        made = style_terms(scene, relative(strength=strength))
+        values = [value_at(term, scene.content, network64) for term in made]
+        assert values == pytest.approx([2 * strength * BALANCE * 0.7 / 2] * 2, rel=1e-12)
+        assert sum(value_at(term, scene.style, network64) for term in made) < 1e-20
+
+
+def test_without_a_photograph_relative_style_is_1_for_a_blank(network64, scene):
+    for term in style_terms(Scene(network64, style=scene.style), relative(style_weight=1.0)):
+        assert term.compare(np.zeros_like(term.target), (5, 6, len(term.target)))[0] == pytest.approx(BALANCE / 2)
+
+
+def test_shares_and_weights_of_style_layers_count_as_in_the_other_conventions(network64, scene):
+    mean, ours = (
+        {
+            weights: [value_at(term, scene.content, network64) for term in style_terms(scene, asked)]
+            for weights in ("equal", (3.0, 0.25))
+            for asked in [options(convention=convention, style_layer_weights=weights)]
+        }
+        for convention in ("mean", "relative")
+    )
+    ratios = [[a / b for a, b in zip(found[(3.0, 0.25)], found["equal"], strict=True)] for found in (mean, ours)]
+    assert ratios == [pytest.approx([6.0, 0.5])] * 2
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])
+def test_strength_goes_from_content_alone_to_style_alone(scene, strength):
+    """Both halves are twice as heavy or gone at the ends, and as heavy as asked for in the middle."""
+    content, style = (
+        [term.weight for term in make(scene, relative(strength=strength))] for make in (content_terms, style_terms)
+    )
+    middle_content, middle_style = (
+        [t.weight for t in make(scene, relative())] for make in (content_terms, style_terms)
+    )
+    assert content == pytest.approx([2 * (1 - strength) * weight for weight in middle_content])
+    assert style == pytest.approx([2 * strength * weight for weight in middle_style])
+
+
+@pytest.mark.parametrize("convention", losses.CONVENTIONS)
+def test_strength_does_not_count_in_the_other_conventions(scene, convention):
+    weights = [
+        [term.weight for make in (content_terms, style_terms) for term in make(scene, asked)]
+        for asked in (options(convention=convention, strength=strength) for strength in (0.0, 0.5, 1.0))
+    ]
+    assert weights[0] == weights[1] == weights[2]
+    assert [alpha_and_beta(options(convention=convention, strength=s)) for s in (0.0, 1.0)] == [(1.0, 1.0)] * 2
+
+
+@pytest.mark.parametrize(
+    "case", ["the painting is the photograph", "a blank photograph", "a black painting", "all black"]
+)
+def test_relative_losses_are_finite_whatever_the_pictures(network64, scene, random, case):
+    """Where a loss is 0 from the beginning, it is divided by a share of its target's square, or by 1."""
+    black, pixels = np.zeros_like(scene.content), random.uniform(0, 255, scene.content.shape)
+    content, style = {
+        "the painting is the photograph": (scene.content, scene.content),
+        "a blank photograph": (black + np.array([200.0, 30.0, 90.0]), scene.style),
+        "a black painting": (scene.content, black),
+        "all black": (black, black),
+    }[case]
+    layers = {"content_layers": ("conv2_1", "conv4_2"), "style_layers": ("conv1_1", "conv3_1", "conv5_1")}
+    objective = Objective(network64, content=content, style=style, convention="relative", **layers)
+    evaluation = objective(pixels)
+    assert all(np.isfinite(value) for value in evaluation.terms.values())
+    assert np.isfinite(evaluation.gradient).all() and evaluation.gradient.any()
+    # From the photograph the style is 1 away at most, not a rounding error over a rounding error.
+    assert max(value for name, value in objective(content).terms.items() if name.startswith("style")) < 1.01 * BALANCE
+
+
+def test_targets_of_nothing_at_all_leave_finite_weights(network64):
+    def zeros(*shape):
+        return lambda network, picture, layers, margin=0: {name: np.zeros(shape) for name in layers}
+
+    empty = Scene(network64, "content", "style", activations=zeros(4, 4, 3), gram_matrices=zeros(3, 3))
+    made = [*content_terms(empty, relative()), *style_terms(empty, relative())]
+    assert all(np.isfinite(term.weight) and term.weight > 0 for term in made)
+
+
+class Louder:
+    """A network whose activations are so many times as large."""
+
+    def __init__(self, network, factor):
+        self.network, self.factor = network, factor
+        self.architecture, self.backend = network.architecture, network.backend
+
+    def features(self, picture, layers):
+        return {name: self.factor * F for name, F in self.network.features(picture, layers).items()}
+
+
+def test_relative_losses_do_not_depend_on_the_network_s_loudness(network64, scene, random):
+    pixels = random.uniform(0, 255, scene.content.shape)
+
+    def values(network, convention):
+        there = Scene(network, scene.content, scene.style)
+        asked = options(convention=convention, content_layers=("conv3_1",))
+        made = [*content_terms(there, asked), *style_terms(there, asked)]
+        return [value_at(term, pixels, network) for term in made]
+
+    assert values(Louder(network64, 7.0), "relative") == pytest.approx(values(network64, "relative"), rel=1e-12)
+    assert values(Louder(network64, 7.0), "mean")[0] == pytest.approx(49 * values(network64, "mean")[0])
+
+
+def test_alpha_and_beta_are_what_terms_are_weighted_with(scene):
+    """The loss that is left when they are taken out is that of weights of 1."""
+    asked = relative(strength=0.2)
+    alpha, beta = alpha_and_beta(asked)
+    assert (alpha, beta) == pytest.approx((1.5 * 2 * 0.8, 0.7 * 2 * 0.2 * BALANCE))
+    plain = relative(content_weight=1.0, style_weight=1 / BALANCE)
+    for make, weight in ((content_terms, alpha), (style_terms, beta)):
+        ours, theirs = ([term.weight for term in make(scene, given)] for given in (asked, plain))
+        assert [one / weight for one in ours] == pytest.approx(theirs)
 
 
 # A term of one's own ---------------------------------------------------------------------------------

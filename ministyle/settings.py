@@ -174,7 +174,8 @@ class Settings:
     weights: str = _setting(None, "weight file; by default the one that 'info' shows", "ours")
     pyramid: bool = _setting(
         True,
-        "coarse to fine: begin at a quarter of the size, then half, with half the iterations each, then all of it",
+        "coarse to fine: begin with a picture of 120 to 240 pixels and double it until it has its size, with half the "
+        "iterations at each size but the last",
         "the authors' later papers",
     )
     max_memory: float = _setting(

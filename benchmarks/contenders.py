@@ -38,26 +38,41 @@ def optimise(contender, size, evaluations, **options):
     if contender.startswith("torch"):
         from . import pytorch
 
-        return pytorch.minimise(content, style, evaluations, layout=contender.removeprefix("torch "), **options)
+        line_search = options.pop("line_search", None)
+        objective = pytorch.Objective(content, style, layout=contender.removeprefix("torch "), **options)
+        return pytorch.minimise(objective, content, evaluations, line_search)
     return _minimise(content, style, evaluations, **options)
 
 
-def pyramid(size, iterations, **settings):
-    """Make a picture coarse to fine; return (seconds, evaluations, loss, side) of each step.
+def picture(content, style, began, **settings):
+    """Make a picture of two files as `ministyle transfer` makes it, with the default settings and these changes.
 
-    The seconds count from the very beginning, loading included.
+    Return (seconds, evaluations, loss) of each step at full size, the loss of the picture, and all the time it took.
+    The seconds count from `began`, the `time.time()` at which this process was started: nothing is left out.
     """
     from ministyle import Job, Settings
 
-    content, style = pictures(size)
+    job = Job.of(Settings(**settings), content, style)
     steps = []
-    began = time.perf_counter()
 
     def note(step, pixels):
-        steps.append((time.perf_counter() - began, step.evaluations, step.loss, step.size[0]))
+        if step.size == job.size:
+            steps.append((time.time() - began, step.evaluations, step.loss))
 
-    Job(Settings(iterations=iterations, pyramid=True, **settings), content, style, (size, size)).run(note)
-    return {"steps": steps, "total": time.perf_counter() - began}
+    result = job.run(note)
+    return {"steps": steps, "loss": result.history[-1].loss, "total": time.time() - began, "size": job.size}
+
+
+def reach(content, style, goal, evaluations, line_search=None, **settings):
+    """Minimise the loss of the same picture with PyTorch, all at full size; see `pytorch.minimise`."""
+    from ministyle import Job, Settings
+
+    from . import pytorch
+
+    job = Job.of(Settings(**settings), content, style)
+    objective = pytorch.Objective.of(job, layout="channels_last")
+    photograph, _ = job.pictures
+    return pytorch.minimise(objective, photograph, evaluations, line_search, goal)
 
 
 def sgemm(size=2048, repetitions=5):
@@ -105,7 +120,14 @@ def layers(size, evaluations, **options):
     return figures
 
 
-JOBS = {"evaluate": evaluate, "optimise": optimise, "pyramid": pyramid, "sgemm": sgemm, "layers": layers}
+JOBS = {
+    "evaluate": evaluate,
+    "optimise": optimise,
+    "picture": picture,
+    "reach": reach,
+    "sgemm": sgemm,
+    "layers": layers,
+}
 
 
 def _objective(contender, content, style, **options):
@@ -126,7 +148,7 @@ def _objective(contender, content, style, **options):
 
 
 def _ministyle(content, style, variant=None, **options):
-    """Return the objective of the default preset and its network."""
+    """Return the objective of `task`, and its network."""
     if variant:
         from . import variants
 

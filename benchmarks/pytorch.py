@@ -1,28 +1,57 @@
 """The same loss in PyTorch, as a good port would compute it: eager, frozen weights, ReLU in place, autograd."""
 
+import contextlib
+import math
 import time
 
-import numpy as np
 import torch
 from torch.nn import functional
 
 from ministyle.architecture import VGG19
 from ministyle.network import normalise
+from ministyle.objective import margin_of
+from ministyle.solvers import BOUNDS
 from ministyle.terms import CONTENT_LAYERS, STYLE_LAYERS
 from ministyle.weights.file import load_weights
 
-from .task import CONTENT_WEIGHT, STYLE_WEIGHT
+from .task import TERM_WEIGHTS
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 BGR_MEAN = (103.939, 116.779, 123.68)
 
 
 class Objective:
-    """Computes loss and gradient from pixels (H, W, 3), all of them on the host, as `ministyle.Objective` does."""
+    """Computes loss and gradient from pixels (H, W, 3), all of them on the host, as `ministyle.Objective` does.
 
-    def __init__(self, content, style, layout="contiguous", threads=None, device="cpu"):
+    Parameters
+    ----------
+    content, style : arrays (H, W, 3)
+    weights : dict, name of a term of the loss, as in `ministyle.Evaluation` -> its weight
+        The terms are those of the mean convention; a relative one differs only by its weight.
+    tv_edge : float, see `ministyle.losses.total_variation_loss`
+    mirror : bool, show the network every picture surrounded by its mirror image
+    layout : a name of `LAYOUTS`
+    threads : int, optional
+    device : "cpu" or "cuda"
+    """
+
+    def __init__(
+        self,
+        content,
+        style,
+        *,
+        weights=TERM_WEIGHTS,
+        tv_edge=math.inf,
+        mirror=False,
+        layout="contiguous",
+        threads=None,
+        device="cpu",
+    ):
         if threads:
             torch.set_num_threads(threads)
+        self.weights = weights
+        self.tv_edge = tv_edge
+        self.mirror = mirror
         self.device = device
         self.layout = LAYOUTS[layout]
         self.parameters = {}
@@ -31,9 +60,18 @@ class Objective:
             self.parameters[name] = kernel, torch.tensor(bias).to(device)
         self.mean = torch.tensor(BGR_MEAN, device=device).view(1, 3, 1, 1)
         with torch.no_grad():
-            photograph, painting = (self.features(self.to_tensor(picture)) for picture in (content, style))
+            pictures = (self.surround(self.to_tensor(picture)) for picture in (content, style))
+            photograph, painting = (self.features(picture) for picture in pictures)
             self.content = {name: photograph[name] for name in CONTENT_LAYERS}
             self.style = {name: gram_matrix(painting[name]) for name in STYLE_LAYERS}
+
+    @classmethod
+    def of(cls, job, **options):
+        """Return the loss that a `ministyle.Job` minimises at full size; of its objective only the weights are used."""
+        settings = job.settings
+        weights = {term.name: term.weight for term in job.objective_at(job.scales[-1]).terms}
+        same = {"tv_edge": settings.tv_edge, "mirror": settings.border == "mirror", "device": job.network.device}
+        return cls(*job.pictures, weights=weights, **same, **options)
 
     def __call__(self, pixels):
         """Return loss and gradient (H, W, 3)."""
@@ -46,12 +84,20 @@ class Objective:
         """Return pixels (H, W, 3) as (1, 3, H, W), RGB, 0 to 255."""
         return torch.tensor(pixels).permute(2, 0, 1)[None].contiguous().to(self.device)
 
+    def surround(self, x):
+        """Return a picture (1, 3, H, W) with its mirror image around it, if the network is to see that."""
+        return functional.pad(x, (margin_of(x.shape[2:]),) * 4, "reflect") if self.mirror else x
+
     def loss(self, x):
-        """Return the loss of the mean convention as a tensor."""
+        """Return the loss as a tensor."""
+        x = self.surround(x)
         features = self.features(x)
-        content = sum((features[name] - P).square().mean() for name, P in self.content.items())
-        style = sum((gram_matrix(features[name]) - A).square().mean() for name, A in self.style.items())
-        return CONTENT_WEIGHT * content + STYLE_WEIGHT * style / len(self.style)
+        terms = {f"content {name}": (features[name] - P).square().mean() for name, P in self.content.items()}
+        for name, A in self.style.items():
+            terms[f"style {name}"] = (gram_matrix(features[name]) - A).square().mean()
+        if "total variation" in self.weights:
+            terms["total variation"] = total_variation(x, self.tv_edge)
+        return sum(weight * terms[name] for name, weight in self.weights.items())
 
     def features(self, x):
         """Return {layer: activations (1, K, H, W)} of all layers that a loss looks at."""
@@ -76,34 +122,52 @@ def gram_matrix(F):
     return columns @ columns.T / columns.shape[1]
 
 
-def minimise(content, style, evaluations, line_search=None, **options):
-    """Minimise with PyTorch's L-BFGS, beginning with the photograph; see `contenders.optimise`."""
-    objective = Objective(content, style, **options)
-    objective(content)  # the first evaluation prepares things
-    x = objective.to_tensor(content).requires_grad_()
+def total_variation(x, edge):
+    """Return the total variation of pixels (1, 3, H, W), with a finite edge; see `losses.total_variation_loss`."""
+    down = (x[:, :, 1:] - x[:, :, :-1]).square().sum(1)
+    right = (x[:, :, :, 1:] - x[:, :, :, :-1]).square().sum(1)
+    squares = functional.pad(down, (0, 0, 0, 1)) + functional.pad(right, (0, 1))
+    return (squares * (2 * edge / ((squares + edge**2).sqrt() + edge))).sum() / x.numel()
+
+
+class Reached(Exception):  # noqa: N818
+    """The loss is as low as was asked for."""
+
+
+def minimise(objective, start, evaluations, line_search=None, goal=-math.inf):
+    """Minimise with PyTorch's L-BFGS until the loss is as low as `goal`, or for so many evaluations.
+
+    With a line search there may be a few evaluations more, because a step is finished first. PyTorch's solver knows no
+    bounds, so pixels may leave 0 to 255; "clipped" is the loss of the best picture with its pixels cut off there. The
+    other figures are described in `contenders.optimise`.
+    """
+    objective(start)  # the first evaluation prepares things
+    x = objective.to_tensor(start).requires_grad_()
     # The tolerances are 0. With PyTorch's defaults it stops at once, because its first step is shorter than they are.
     limits = {"max_iter": evaluations, "max_eval": evaluations, "tolerance_grad": 0, "tolerance_change": 0}
     solver = torch.optim.LBFGS([x], line_search_fn=line_search, **limits)
     steps = []
+    best, picture = math.inf, x.detach()
     inside = 0.0
     began = time.perf_counter()
 
     def closure():
-        nonlocal inside
+        nonlocal best, picture, inside
         entered = time.perf_counter()
         solver.zero_grad()
         loss = objective.loss(x)
         loss.backward()
-        steps.append((time.perf_counter() - began, len(steps) + 1, loss.item()))
+        if loss.item() < best:
+            best, picture = loss.item(), x.detach().clone()
+        steps.append((time.perf_counter() - began, len(steps) + 1, best))
         inside += time.perf_counter() - entered
+        if best <= goal:
+            raise Reached
         return loss
 
-    solver.step(closure)
+    with contextlib.suppress(Reached):
+        solver.step(closure)
     total = time.perf_counter() - began
-    best = np.minimum.accumulate([loss for *_, loss in steps])
-    return {
-        "steps": [(seconds, count, float(loss)) for (seconds, count, _), loss in zip(steps, best, strict=True)],
-        "evaluations": len(steps),
-        "total": total,
-        "solver": total - inside,
-    }
+    with torch.no_grad():
+        clipped = objective.loss(picture.clamp(*BOUNDS)).item()
+    return {"steps": steps, "evaluations": len(steps), "total": total, "solver": total - inside, "clipped": clipped}

@@ -111,7 +111,7 @@ def _compare(table):
             rows.append((size, name, *_time_cells(runs), ratio, f"{share:.0%}", f"{megabytes(runs):.0f}"))
         rows.append((size, "sgemm", f"{limit / 1e9:.0f} GFLOP/s", "", "", "", ""))
     heads = ("px", "contender", "seconds", "spread", "times PyTorch", "of sgemm", "peak MB")
-    return _markdown(heads, rows)
+    return markdown(heads, rows)
 
 
 def _startup(table):
@@ -119,7 +119,7 @@ def _startup(table):
     for name, runs in table.items():
         times = [run["seconds"] for run in runs]
         rows.append((name, f"{median(times):.2f}", f"{min(times):.2f} to {max(times):.2f}"))
-    return _markdown(("command", "seconds", "spread"), rows)
+    return markdown(("command", "seconds", "spread"), rows)
 
 
 def _sizes(table):
@@ -127,7 +127,7 @@ def _sizes(table):
     for size, runs in table.items():
         per_megapixel = seconds(runs)[0] / int(size) ** 2 * 1e6
         rows.append((size, *_time_cells(runs), f"{per_megapixel:.2f}", f"{megabytes(runs):.0f}"))
-    return _markdown(("px", "seconds", "spread", "seconds per megapixel", "peak MB"), rows)
+    return markdown(("px", "seconds", "spread", "seconds per megapixel", "peak MB"), rows)
 
 
 def _race(table):
@@ -152,7 +152,7 @@ def _race(table):
             )
         rows.append((size, f"goal, the lowest of PyTorch's after 100: {goal:.4f}", "", "", "", "", ""))
     heads = ("px", "contender", "s per evaluation", "solver", "loss after 50", "after 100", "s to the goal")
-    return _markdown(heads, rows)
+    return markdown(heads, rows)
 
 
 def _layers(table):
@@ -173,7 +173,7 @@ def _layers(table):
         rows.append(("losses and the rest", "", f"{rest * 1e3:.1f}", "", f"{rest / middle['evaluation']:.1%}", "", ""))
         rows.append(("evaluation", "", f"{middle['evaluation'] * 1e3:.1f}", "", "100%", "", ""))
         heads = ("layer", "algorithm", "forward ms", "backward ms", "share", "forward GFLOP/s", "backward GFLOP/s")
-        text.append(f"### {size} x {size} pixels\n\n" + _markdown(heads, rows))
+        text.append(f"### {size} x {size} pixels\n\n" + markdown(heads, rows))
     return "\n\n".join(text)
 
 
@@ -201,7 +201,7 @@ def _steps(table):
         gains = f"{previous / middle:.2f}", f"{first / middle:.2f}"
         rows.append((meaning, *_time_cells(runs), *gains, f"{megabytes(runs):.0f}"))
         previous = middle
-    return _markdown(("step", "seconds", "spread", "times the one before", "times the first", "peak MB"), rows)
+    return markdown(("step", "seconds", "spread", "times the one before", "times the first", "peak MB"), rows)
 
 
 TABLES = {"startup": _startup, "compare": _compare, "sizes": _sizes, "race": _race, "layers": _layers, "steps": _steps}
@@ -254,7 +254,8 @@ def _loss_at(steps, count):
     return min(loss for _, done, loss in steps if done <= count) if steps[-1][1] >= 0.9 * count else None
 
 
-def _markdown(heads, rows):
+def markdown(heads, rows):
+    """Return a table in Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 

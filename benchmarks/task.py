@@ -1,10 +1,18 @@
-"""What every contender computes: the loss of these two pictures, with these weights."""
+"""What every contender computes: the loss of these two pictures, with these weights.
+
+It is the paper's loss in the mean convention, with zeros around every feature map and without total variation. Only
+`benchmarks.pyramid` takes the loss that the default settings have.
+"""
 
 import numpy as np
 
-from ministyle.settings import Settings
+from ministyle.terms import CONTENT_LAYERS, STYLE_LAYERS
 
-CONTENT_WEIGHT, STYLE_WEIGHT = Settings().content_weight, Settings().style_weight
+CONTENT_WEIGHT, STYLE_WEIGHT = 1.0, 30.0
+TERM_WEIGHTS = {
+    **{f"content {layer}": CONTENT_WEIGHT / len(CONTENT_LAYERS) for layer in CONTENT_LAYERS},
+    **{f"style {layer}": STYLE_WEIGHT / len(STYLE_LAYERS) for layer in STYLE_LAYERS},
+}
 
 
 def pictures(size):

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+PAIR = [str(ROOT / "docs" / "examples" / name) for name in ("chelsea.png", "painting.jpg")]
 
 sys.path.insert(0, str(ROOT))
 
@@ -69,6 +71,67 @@ def test_pytorch_minimises_the_same_loss():
     assert figures["steps"][0][2] == pytest.approx(ours["steps"][0][2], rel=1e-5)  # the photograph's
 
 
+def default_job(size):
+    from ministyle import Job, Settings
+
+    return Job.of(Settings(image_size=size), *PAIR)
+
+
+@pytest.mark.slow
+def test_pytorch_computes_the_loss_and_gradient_of_the_default_settings(random):
+    pytest.importorskip("torch")
+    from benchmarks import pytorch
+
+    job = default_job(80)
+    assert job.size == (53, 80)
+    pixels = (job.photograph + random.uniform(0, 60, job.photograph.shape)).astype(np.float32)
+    loss, theirs = pytorch.Objective.of(job, layout="channels_last")(pixels)
+    ours = job.objective_at(job.scales[-1])(pixels)
+    assert "total variation" in ours.terms
+    assert loss == pytest.approx(float(ours.loss), rel=1e-5)
+    assert np.abs(theirs - ours.gradient).max() / np.abs(ours.gradient).max() < 1e-4
+
+
+def test_what_all_contenders_compute_does_not_depend_on_the_default_settings():
+    from benchmarks import contenders, task
+    from ministyle import Job, Settings
+
+    content, style = contenders.pictures(48)
+    objective, network = contenders._ministyle(content, style)
+    assert {term.name: term.weight for term in objective.terms} == pytest.approx(task.TERM_WEIGHTS)
+    fixed = {"convention": "mean", "border": "zero", "content_weight": 1.0, "style_weight": 30.0, "tv_weight": 0.0}
+    job = Job.of(Settings(image_size=48, **fixed), content, style)
+    pixels = network.to_device((content + style) / 2)
+    assert objective(pixels).loss == job.objective_at(job.scales[-1])(pixels).loss
+
+
+@pytest.mark.slow
+def test_pytorch_stops_where_the_goal_is_reached_and_looks_at_its_picture_with_pixels_cut_off():
+    pytest.importorskip("torch")
+    from benchmarks import pytorch
+
+    job = default_job(48)
+    objective = pytorch.Objective.of(job)
+    seen = []
+
+    def note(x):
+        seen.append((type(objective).loss(objective, x), x.detach().clone()))
+        return seen[-1][0]
+
+    objective.loss = note
+    whole = pytorch.minimise(objective, job.photograph, 12)
+    losses = [loss for *_, loss in whole["steps"]]
+    assert whole["evaluations"] == len(losses) == 12 and losses == sorted(losses, reverse=True)
+    _, cut = seen[-1]
+    assert cut.min() == 0 and cut.max() == 255 and whole["clipped"] > losses[-1]
+    goal = losses[8]
+    seen.clear()
+    figures = pytorch.minimise(objective, job.photograph, 12, goal=goal)
+    assert figures["evaluations"] == 1 + losses.index(goal) and figures["steps"][-1][2] == goal
+    (_, best), (clipped, cut) = seen[-2:]
+    assert figures["clipped"] == clipped.item() and bool((cut == best.clamp(0, 255)).all())
+
+
 def test_times_and_memory_are_those_of_the_process():
     figures = evaluate()
     assert len(figures["seconds"]) == 1
@@ -85,13 +148,18 @@ def test_the_solvers_share_is_what_is_left_of_the_time():
     assert losses[-1] < losses[0]
 
 
-def test_coarse_to_fine_is_timed_from_the_very_beginning():
-    figures = contender(job="pyramid", size=128, iterations=4, optimizer="lbfgs")
-    seconds, evaluations, losses, sides = zip(*figures["steps"], strict=True)
-    assert sides[0] < sides[-1] == 128 and list(sides) == sorted(sides)
-    assert list(seconds) == sorted(seconds) and 0 < seconds[0] and seconds[-1] < figures["total"]
-    assert list(evaluations) == sorted(evaluations) and evaluations[-1] > 4
-    assert losses[-1] < max(losses)
+@pytest.mark.slow
+def test_the_default_picture_is_timed_from_the_start_of_its_process():
+    content, style = PAIR
+    began = time.time()
+    changes = {"iterations": 2, "optimizer": "lbfgs"}
+    figures = contender(job="picture", content=content, style=style, began=began - 100, image_size=256, **changes)
+    seconds, evaluations, losses = zip(*figures["steps"], strict=True)
+    assert figures["size"] == [170, 256] and len(losses) == 2  # of the half size and of the start there is nothing
+    assert list(seconds) == sorted(seconds) and 100 < seconds[0] and seconds[-1] <= figures["total"]
+    assert figures["total"] < 100 + time.time() - began
+    assert evaluations[0] > 3 and evaluations[-1] > evaluations[0]  # those of the half size are counted
+    assert figures["loss"] == losses[-1] < losses[0]
 
 
 @pytest.mark.parametrize("convolution", ["winograd", "direct"])
@@ -206,18 +274,87 @@ def test_an_unknown_benchmark_is_refused_before_the_others_run(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
+def test_the_default_picture_races_with_pytorch(tmp_path, capsys):
+    pytest.importorskip("torch")
+    from benchmarks import pyramid
+
+    pyramid.main([str(tmp_path), "--size", "48", "--evaluations", "3"])
+    ours, lbfgs, theirs, searching = json.loads((tmp_path / "pyramid.json").read_text())["chelsea-painting"].values()
+    assert theirs["evaluations"] == 3 <= searching["evaluations"]
+    start = theirs["steps"][0][2]
+    assert start == searching["steps"][0][2] > ours["loss"] != lbfgs["loss"] < start
+    assert f"| chelsea-painting | 48 x 32 | {ours['loss']:.4g} | > " in capsys.readouterr().out
+
+
+def pyramid_results(theirs, searching):
+    """Return made-up results: ours reaches 90 in 5 s."""
+    ours = {"size": [341, 512], "steps": [[2.0, 4, 200.0], [4.5, 5, 90.0]], "loss": 90.0, "total": 5.0}
+    return {
+        "cat-waves": {
+            "ministyle": ours,
+            "ministyle, lbfgs": {**ours, "loss": 95.0, "total": 4.0},
+            "torch": {"steps": theirs, "clipped": 99.0},
+            "torch, line search": {"steps": searching, "clipped": 98.0},
+        }
+    }
+
+
+def test_more_pairs_join_the_projects_own(tmp_path, monkeypatch, capsys):
+    from benchmarks import pyramid
+
+    given = []
+
+    def race(name, content, style, options):
+        given.append((content, style, options.size))
+        return pyramid_results([[1.0, 1, 90.0]], [[1.0, 1, 90.0]])["cat-waves"]
+
+    monkeypatch.setattr(pyramid.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(pyramid, "race", race)
+    monkeypatch.setattr(pyramid, "plot", lambda *_: None)
+    pyramid.main([str(tmp_path), "--pair", "a/dog.jpg", "b/oil.png", "--pair", "fox.jpg", "ink.png", "--size", "96"])
+    assert given == [(*PAIR, 96), ("a/dog.jpg", "b/oil.png", 96), ("fox.jpg", "ink.png", 96)]
+    names = [line.split(" | ")[0] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert names == ["| chelsea-painting", "| dog-oil", "| fox-ink"]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "searching", "row"),
+    [
+        ([[20.0, 40, 89.0]], [[25.0, 50, 88.0]], "90 | 20.0 | 40 | 89 | 99 | 5.0 | 0.25 |"),
+        ([[20.0, 40, 91.0]], [[25.0, 50, 90.0]], "90 | 25.0 | 50 | 90 | 98 | 5.0 | 0.20 |"),
+        ([[20.0, 40, 92.0]], [[25.0, 50, 91.0]], "90 | > 25.0 | 50 | 91 | 98 | 5.0 | < 0.20 |"),
+    ],
+)
+def test_the_better_of_pytorchs_runs_counts(tmp_path, monkeypatch, capsys, theirs, searching, row):
+    from benchmarks import pyramid
+
+    (tmp_path / "pyramid.json").write_text(json.dumps(pyramid_results(theirs, searching)))
+    monkeypatch.setattr(pyramid, "plot", lambda *_: None)
+    pyramid.show(tmp_path)
+    assert f"| cat-waves | 512 x 341 | {row} 4.0 | 95 |" in capsys.readouterr().out
+
+
 def test_the_pyramids_table_is_printed_without_matplotlib_too(tmp_path, monkeypatch, capsys):
     from benchmarks import pyramid
 
-    theirs, ours = [[1.0, 1, 400.0], [10.0, 2, 100.0]], [[1.0, 1, 900.0, 128], [4.0, 2, 90.0, 512]]
-    results = {"torch": {"steps": theirs}, "ministyle": {"steps": ours}}
+    results = pyramid_results([[1.0, 1, 400.0], [10.0, 2, 90.0]], [[1.0, 1, 400.0], [20.0, 2, 90.0]])
     (tmp_path / "pyramid.json").write_text(json.dumps(results))
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "matplotlib.figure", None)
         pyramid.show(tmp_path)
     out, err = capsys.readouterr()
-    assert "| 100.00 | 10 | 4 | 0.40 |" in out and err == "pyramid.png is not drawn: Matplotlib is not installed\n"
-    assert not (tmp_path / "pyramid.png").exists()
+    assert "| 5.0 | 0.50 |" in out and err == "pyramid-cat-waves.png is not drawn: Matplotlib is not installed\n"
+    assert not (tmp_path / "pyramid-cat-waves.png").exists()
     pyramid.show(tmp_path)
     assert capsys.readouterr() == (out, "")
-    assert (tmp_path / "pyramid.png").stat().st_size > 1000
+    assert (tmp_path / "pyramid-cat-waves.png").stat().st_size > 1000
+
+
+def test_the_pyramid_says_before_it_begins_that_pytorch_is_missing(tmp_path, monkeypatch, capsys):
+    from benchmarks import pyramid
+
+    monkeypatch.setattr(pyramid.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit):
+        pyramid.main([str(tmp_path / "out")])
+    assert "there is no PyTorch" in capsys.readouterr().err and not (tmp_path / "out").exists()

@@ -7,8 +7,8 @@ A candidate is a dictionary of settings, or a function `(content, style, *, size
 settings cannot say. On a machine that others use too, iterations are fairer than seconds; but those of two candidates
 may differ in cost, and `moving-average` makes as many on each scale.
 
-FOLDER gets every picture, `numbers.json`, `sheet.png` with names, and `blind.png` without names and in a shuffled order
-of columns, which `blind.txt` resolves. Look at `blind.png` first. What is there already is not made again.
+FOLDER gets every picture, `numbers.json`, `sheet.png` with names, and `blind.png` without names and with each row in an
+order of its own, which `blind.txt` resolves. Look at `blind.png` first. What is there already is not made again.
 """
 
 import argparse
@@ -29,13 +29,35 @@ from ministyle.settings import Settings
 
 from . import moving_average, numbers, sheet
 from .pairs import pairs
+from .tried import TRIED
 
+BEFORE = {  # what was the default before
+    "convention": "mean",
+    "style_weight": 30.0,
+    "border": "zero",
+    "bounds": False,
+    "pyramid": False,
+    "tv_weight": 0.0,
+}
 CANDIDATES = {
-    "default": {},
-    "bounds": {"bounds": True},
-    "smooth": {"bounds": True, "tv_weight": 1e-3},
-    "coarse-to-fine": {"bounds": True, "tv_weight": 1e-3, "pyramid": True, "optimizer": "lbfgs"},
+    "before": BEFORE,
     "moving-average": moving_average.repaint,
+    "default": {},
+    # From here on each differs from the default in one thing.
+    "strength-0.3": {"strength": 0.3},
+    "strength-0.7": {"strength": 0.7},
+    "mean-losses": {"convention": "mean", "style_weight": 30.0},
+    "free-pixels": {"bounds": False},
+    "no-variation": {"tv_weight": 0.0},
+    "squared-variation": {"tv_weight": 1e-3, "tv_edge": 1e9},
+    "zeros-around": {"border": "zero"},
+    "replicated-border": {"border": "replicate"},
+    "one-scale": {"pyramid": False},
+    "max-pooling": {"pooling": "max"},
+    "raw-network": {"normalised": False},
+    "geometric-layers": {"style_layer_weights": moving_average.STYLE_WEIGHTS},
+    "own-lbfgs": {"optimizer": "lbfgs"},
+    **TRIED,
 }
 PROBE = 100  # iterations for which the time is estimated
 SHORT = 1, 3  # iterations with which a function is timed
@@ -50,14 +72,17 @@ def main(arguments=None):
     parser.add_argument("--size", type=int, default=512, help="longest side in pixels (default: 512)")
     parser.add_argument("--paintings", type=Path, help="folder with the paper's pictures, see pairs.py")
     parser.add_argument("--only", help="names of candidates, separated by commas")
+    parser.add_argument("--pairs", help="names of pairs, separated by commas (default: all)")
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
     names = options.only.split(",") if options.only else list(CANDIDATES)
     judge = ministyle.load_network(normalised=True)
     path = options.folder / "numbers.json"
     found = json.loads(path.read_text()) if path.exists() else {}
-    rows = []
-    for pair in pairs(options.paintings):
+    rows, chosen = [], pairs(options.paintings)
+    if options.pairs:
+        chosen = [pair for pair in chosen if pair.name in options.pairs.split(",")]
+    for pair in chosen:
         photograph, painting = (read_picture(picture, options.size) for picture in (pair.content, pair.style))
         row = [to_uint8(photograph)]
         for name in names:
@@ -71,7 +96,7 @@ def main(arguments=None):
                 print(key, found[key], flush=True)
             row.append(to_uint8(read_picture(file)))
         rows.append(row)
-    draw(options.folder, rows, [pair.name for pair in pairs(options.paintings)], names, found)
+    draw(options.folder, rows, [pair.name for pair in chosen], names, found)
 
 
 def make(pair, candidate, options):
@@ -136,9 +161,12 @@ def draw(folder, rows, pair_names, names, found):
     """Draw the sheet with names and numbers, and the blind one."""
     captions = [["", *(caption(found[f"{pair} {name}"]) for name in names)] for pair in pair_names]
     sheet.draw(folder / "sheet.png", rows, row_names=pair_names, column_names=["photo", *names], captions=captions)
-    order = np.random.default_rng().permutation(len(names))
-    sheet.draw(folder / "blind.png", [[row[0], *(row[1 + column] for column in order)] for row in rows])
-    (folder / "blind.txt").write_text("\n".join(names[column] for column in order) + "\n")
+    orders = [np.random.default_rng().permutation(len(names)) for _ in rows]
+    blind = [[row[0], *(row[1 + column] for column in order)] for row, order in zip(rows, orders, strict=True)]
+    sheet.draw(folder / "blind.png", blind)
+    resolved = zip(pair_names, orders, strict=True)
+    text = "".join(f"{pair}: {', '.join(names[column] for column in order)}\n" for pair, order in resolved)
+    (folder / "blind.txt").write_text(text)
 
 
 def caption(seen):

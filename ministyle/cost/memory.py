@@ -15,12 +15,14 @@ from ..fast.bands import MULTIPLE, margin
 from ..fast.scratch import kernel_bytes, scratch_bytes
 from ..fast.workers import available_cores
 from ..objective import with_margin
+from ..pictures.sizes import size_to_fit
 from ..solvers import SOLVERS, choose_optimizer
 
 PROGRAM = 130e6  # bytes, whatever the size: interpreter, libraries, weights
 THREADS = 1.5  # times their scratch memory: the C library holds on to smaller arrays that it gave them before
 SLACK = 1.1  # times what is counted of an evaluation: gaps between arrays in the fast convolution's memory
 PICTURES = 330  # bytes a pixel: the pictures themselves, losses' temporary arrays
+COARSEST = 128  # pixels, about: the longest side with which a pyramid begins
 SOURCE = 12  # bytes a pixel of a picture that is held in memory as it was read
 ITEMSIZES = {"float32": 4, "float64": 8}
 
@@ -153,7 +155,7 @@ def _fixed_bytes(architecture, settings, size, content, style_size):
         return PROGRAM
     sizes = [size] if style_size is None else [size, style_size]
     if settings.pyramid:
-        sizes += [tuple(side // 4 for side in size) for size in sizes]
+        sizes += [size_to_fit(size, COARSEST) for size in sizes if max(size) > COARSEST]
     content_layers, style_layers = used_layers(settings, content, style_size is not None)
     deepest = architecture.deepest([*content_layers, *style_layers]).name
     itemsize = ITEMSIZES[settings.dtype]

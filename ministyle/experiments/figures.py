@@ -13,7 +13,7 @@ from ..errors import MinistyleError
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize, size_to_fit
 from ..pictures.values import to_uint8
-from ..settings import Settings
+from ..settings import PRESETS, Settings
 from ..terms import STYLE_LAYERS
 from .contact_sheet import contact_sheet, literal, power_of_ten
 from .records import Panel
@@ -67,7 +67,7 @@ class Figure:
 def figure_1(photo, painting, *, settings, originals=True):
     """Content reconstructions from each of five layers, and style reconstructions from growing sets of layers.
 
-    Content comes from the raw network, as in the preset `content-reconstruction`.
+    Content comes from the raw network, with as much total variation as in the preset `content-reconstruction`.
 
     Parameters
     ----------
@@ -81,7 +81,8 @@ def figure_1(photo, painting, *, settings, originals=True):
     """
     content, style = [], []
     for letter, layer in zip(LETTERS, CONTENT_LAYERS, strict=False):
-        chosen = replace(settings, content_layers=(layer,), normalised=False)
+        tv_weight = PRESETS["content-reconstruction"]["tv_weight"]
+        chosen = replace(settings, content_layers=(layer,), normalised=False, tv_weight=tv_weight)
         content.append(Panel(f"content-{letter}-{layer}", chosen, content=photo, factors={"layer": layer}))
     for letter, layers in zip(LETTERS, nested(STYLE_LAYERS), strict=False):
         chosen = replace(settings, style_layers=layers)
@@ -193,6 +194,8 @@ def nested(layers):
 def with_ratio(settings, ratio):
     """Return settings with this alpha/beta. Beta is 1, so that the style term is the style loss itself.
 
+    The weight of the total variation keeps its ratio to beta.
+
     Raises
     ------
     MinistyleError
@@ -200,7 +203,8 @@ def with_ratio(settings, ratio):
     """
     if not ratio > 0:
         raise MinistyleError(f"ratio (={ratio!r}) must be greater than 0")
-    return replace(settings, content_weight=ratio, style_weight=1.0)
+    tv_weight = settings.tv_weight / settings.style_weight if settings.style_weight else settings.tv_weight
+    return replace(settings, content_weight=ratio, style_weight=1.0, tv_weight=tv_weight)
 
 
 def draw(figure, folder, records):

@@ -1,20 +1,22 @@
 """Coarse to fine: a picture is optimised small first, then enlarged and optimised again, until it has its size.
 
 A convolution at conv5_1 sees some 150 pixels. In a large picture that is little, so the network neither sees nor
-matches a painting's large forms: a large picture looks less styled than a small one. In a picture a quarter as wide
-they fit, and what has been settled there stays when the picture grows. The small pictures also cost little, 1/16 and
-1/4 of the time for each evaluation, and leave less to do for the large one. (Gatys, Bethge, Hertzmann and Shechtman
-2016, arXiv:1606.05897, and Gatys et al. 2017, arXiv:1611.07865, work like this.)
+matches a painting's large forms: a large picture looks less styled than a small one. In a picture of some 128 pixels
+they fit, and what has been settled there stays when the picture grows. Every picture begins at about that size, and so
+pictures of all sizes look alike. The small pictures also cost little, and leave less to do for the large one. (Gatys,
+Bethge, Hertzmann and Shechtman 2016, arXiv:1606.05897, and Gatys et al. 2017, arXiv:1611.07865, work like this.)
 
-The scales were chosen by measuring loss against time, see docs/performance.md.
+The scales were chosen by looking at pictures and by measuring loss against time, see docs/pictures.md.
 """
 
 from dataclasses import dataclass, replace
 
 from ..pictures.sizes import resize
 
-SHARES = {4: 0.5, 2: 0.5, 1: 1.0}  # how many times smaller: how many of `iterations`
-SMALLEST = 64  # pixels: the shorter side of the picture is never made smaller, nor that of the painting
+SHARE = 0.5  # of `iterations`, at each scale but the last
+COARSEST = 120  # pixels: the longer side of the picture is never made smaller
+NARROWEST = 48  # pixels: nor the shorter one
+SMALLEST = 64  # pixels: nor the shorter side of the painting
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,16 @@ def scales(settings, size, multiple=1):
     size : (height, width) of the picture to be made
     multiple : int, what the sides at every scale must be multiples of
     """
-    if not settings.pyramid:
-        return [Scale(size, 1, settings.iterations)]
-    fitting = [reduction for reduction in SHARES if reduction == 1 or min(size) >= SMALLEST * reduction]
+    reductions = [1]
+    while settings.pyramid and max(size) >= COARSEST * 2 * reductions[0] and min(size) >= NARROWEST * 2 * reductions[0]:
+        reductions.insert(0, 2 * reductions[0])
     return [
         Scale(
             size if reduction == 1 else tuple(round(side / reduction / multiple) * multiple for side in size),
             reduction,
-            max(1, round(SHARES[reduction] * settings.iterations)),
+            settings.iterations if reduction == 1 else max(1, round(SHARE * settings.iterations)),
         )
-        for reduction in fitting
+        for reduction in reductions
     ]
 
 

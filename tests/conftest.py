@@ -10,6 +10,7 @@ from PIL import Image
 from ministyle import arrays
 from ministyle.errors import MinistyleError
 from ministyle.files import shipped_path
+from ministyle.jobs import scales
 from ministyle.settings import Settings
 from ministyle.weights.file import load_weights
 from ministyle.weights.load import load_network
@@ -80,6 +81,12 @@ def folder(tmp_path, monkeypatch, random):
     Image.fromarray(random.integers(0, 256, (40, 32, 3), dtype=np.uint8)).save("painting.png")
     Image.fromarray(random.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save("start.png")
     return tmp_path
+
+
+@pytest.fixture
+def early_pyramid(monkeypatch):
+    """Let pyramids begin with pictures of half the size, so that small pictures have three scales."""
+    monkeypatch.setattr(scales, "COARSEST", 60)
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def test_the_terms_of_a_kind_are_added_up(jobs):
     assert ["total", "variation", "1", "->", "0.25"] in lines
 
 
+@pytest.mark.usefixtures("early_pyramid")
 def test_a_pyramid_is_reported_scale_by_scale():
     status, out, _ = run(*TRANSFER, "--image-size", "128", "--side", "shortest", "--iterations", "4", "--pyramid")
     assert status == 0

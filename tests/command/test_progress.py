@@ -35,6 +35,7 @@ def test_before_the_work_begins_a_terminal_is_told_how_long_it_takes(jobs):
     assert "about" not in out
 
 
+@pytest.mark.usefixtures("early_pyramid")
 def test_the_line_of_a_pyramid_counts_the_iterations_of_all_scales():
     flags = "--image-size", "128", "--side", "shortest", "--iterations", "4", "--pyramid"
     _, _, progress = run(*TRANSFER, *flags, stderr=Terminal())

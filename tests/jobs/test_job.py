@@ -140,6 +140,7 @@ def stop_after(iteration):
     return lambda step, pixels: step.iteration >= iteration
 
 
+@pytest.mark.usefixtures("early_pyramid")
 @pytest.mark.parametrize(("iteration", "size"), [(0, (80, 64)), (2, (80, 64)), (3, (160, 128))])
 def test_a_pyramid_stops_at_any_scale_with_a_picture_of_full_size(iteration, size, random):
     settings = Settings(image_size=320, pyramid=True, iterations=4)
@@ -221,6 +222,7 @@ def test_a_tileable_picture_is_not_made_in_bands():
         job.run()
 
 
+@pytest.mark.usefixtures("early_pyramid")
 @pytest.mark.parametrize("style_size", [60, 100])
 def test_a_small_painting_is_not_made_too_small_for_a_pyramid(style_size, random):
     photo = resize(random.uniform(0, 255, (6, 6, 3)), 256, 256)

@@ -7,7 +7,7 @@ import pytest
 
 from ministyle import algorithm, reconstruct_style, transfer
 from ministyle.jobs.job import Job
-from ministyle.jobs.scales import SHARES, Scale, continued, scales
+from ministyle.jobs.scales import COARSEST, NARROWEST, SHARE, Scale, continued, scales
 from ministyle.pictures.sizes import resize
 from ministyle.pictures.values import to_uint8
 from ministyle.settings import Settings
@@ -26,20 +26,23 @@ def test_without_a_pyramid_there_is_one_scale():
 
 
 def test_scales_grow_to_the_whole_size():
-    found = scales(Settings(iterations=100, pyramid=True), (301, 400))
-    assert [scale.size for scale in found] == [(75, 100), (150, 200), (301, 400)]
-    assert [scale.iterations for scale in found] == [round(100 * share) for share in SHARES.values()]
+    found = scales(Settings(iterations=100, pyramid=True), (601, 800))
+    assert [scale.size for scale in found] == [(150, 200), (300, 400), (601, 800)]
+    assert [scale.iterations for scale in found] == [100 * SHARE, 100 * SHARE, 100]
 
 
-@pytest.mark.parametrize(("size", "count"), [((63, 400), 1), ((128, 128), 2), ((255, 300), 2), ((256, 256), 3)])
-def test_no_scale_is_too_small(size, count):
+@pytest.mark.parametrize("size", [(239, 239), (240, 240), (95, 400), (96, 400), (192, 470), (1000, 160), (3000, 4000)])
+def test_a_pyramid_has_as_many_scales_as_are_not_too_small(size):
     found = scales(Settings(pyramid=True), size)
-    assert len(found) == count and found[-1].size == size
-    assert all(min(scale.size) >= 64 for scale in found[:-1])
+    assert found[-1].size == size and [scale.reduction for scale in found] == [2**n for n in range(len(found))][::-1]
+    coarsest, further = found[0].size, [side / 2 for side in found[0].size]
+    assert len(found) == 1 or (max(coarsest) >= COARSEST and min(coarsest) >= NARROWEST)
+    assert max(further) < COARSEST or min(further) < NARROWEST
 
 
 def test_sides_can_be_held_to_multiples():
     found = scales(Settings(pyramid=True), (304, 400), multiple=16)
+    assert len(found) > 1
     assert all(side % 16 == 0 for scale in found for side in scale.size)
 
 
@@ -60,6 +63,7 @@ def test_steps_count_on_where_the_scale_before_ended():
     assert continued(step, last) == Step(13, 17, 1.0, {}, 9.0, (64, 64))
 
 
+@pytest.mark.usefixtures("early_pyramid")
 def test_each_scale_begins_with_what_the_one_before_ended_with(pictures, monkeypatch):
     calls = []
     original = algorithm.repaint
@@ -93,6 +97,7 @@ def test_each_scale_begins_with_what_the_one_before_ended_with(pictures, monkeyp
     assert evaluations == sorted(evaluations) and len(set(evaluations)) == len(evaluations)
 
 
+@pytest.mark.usefixtures("early_pyramid")
 def test_an_interrupted_picture_has_its_size_and_says_so(pictures):
     def interrupt(step, pixels):
         if step.iteration == 2:
@@ -120,6 +125,7 @@ def interrupt_before(monkeypatch):
     return interrupt_before
 
 
+@pytest.mark.usefixtures("early_pyramid")
 def test_a_picture_interrupted_between_two_scales_is_kept(pictures, interrupt_before):
     interrupt_before((128, 160))
     seen = []
@@ -128,12 +134,14 @@ def test_a_picture_interrupted_between_two_scales_is_kept(pictures, interrupt_be
     np.testing.assert_array_equal(result.image, to_uint8(resize(seen[-1], 256, 320)))
 
 
+@pytest.mark.usefixtures("early_pyramid")
 def test_before_there_is_any_picture_an_interrupt_goes_through(pictures, interrupt_before):
     interrupt_before((64, 80))
     with pytest.raises(KeyboardInterrupt):
         transfer(*pictures, pyramid=True, image_size=320)
 
 
+@pytest.mark.usefixtures("early_pyramid")
 def test_texture_and_noise_begin_small(pictures):
     result = reconstruct_style(pictures[1], ["conv1_1"], tileable=True, pyramid=True, image_size=320, iterations=2)
     sizes = list(dict.fromkeys(step.size for step in result.history))
@@ -141,6 +149,7 @@ def test_texture_and_noise_begin_small(pictures):
     assert result.image.shape == (320, 288, 3)
 
 
+@pytest.mark.usefixtures("early_pyramid")
 def test_a_picture_that_is_at_its_minimum_on_every_scale_stays_what_it_is():
     picture = np.full((256, 256, 3), 90.0, np.float32)
     settings = Settings(image_size=256, pyramid=True, iterations=2, style_weight=0.0)

@@ -10,7 +10,7 @@ import pytest
 
 import ministyle
 from ministyle.fast.bands import BandedObjective
-from ministyle.objective import Objective
+from ministyle.objective import Objective, mirrored
 from ministyle.solvers import minimise
 from ministyle.weights.load import load_network
 
@@ -29,9 +29,11 @@ def pictures(random):
     return [random.uniform(0, 255, size).astype("float32") for size in ((24, 20, 3), (20, 33, 3))]
 
 
-def compose(weights, pictures, *, pooling="average", rows=None, **options):
+def compose(weights, pictures, *, pooling="average", rows=None, border="zero", **options):
     network = load_network(weights, normalised=True, device="cuda", pooling=pooling)
-    content, style = pictures
+    content, style = (network.to_device(picture) for picture in pictures)
+    if border == "mirror":
+        return mirrored(lambda *inner: compose(weights, inner, pooling=pooling, rows=rows, **options), content, style)
     if rows is not None:
         return BandedObjective(network, rows=rows, content=content, style=style, **options)
     return Objective(network, content=content, style=style, **options)
@@ -39,7 +41,13 @@ def compose(weights, pictures, *, pooling="average", rows=None, **options):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"pooling": "max"}, {"convention": "literal", "tv_weight": 2.0}, {"content_layers": ["conv4_2", "conv1_1"]}],
+    [
+        {},
+        {"pooling": "max"},
+        {"convention": "literal", "tv_weight": 2.0},
+        {"content_layers": ["conv4_2", "conv1_1"]},
+        {"convention": "relative", "tv_weight": 2.0, "tv_edge": 20.0, "border": "mirror"},
+    ],
 )
 @pytest.mark.parametrize("rows", [None, 64])
 def test_inside_an_evaluation_nothing_crosses_and_nobody_waits(cupy, weights, pictures, options, rows):

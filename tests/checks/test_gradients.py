@@ -3,6 +3,7 @@
 Most of the mistakes planted here were found in published implementations.
 """
 
+import math
 from dataclasses import replace
 from itertools import product
 
@@ -36,7 +37,7 @@ def failures(weights, convolution="direct"):
 def test_the_packages_own_gradients_pass(weights):
     checks = list(check_gradients(weights, size=17, directions=2, seed=5))
     assert [check for check in checks if not check.passed] == []
-    assert len({(check.name, check.method, check.convolution) for check in checks}) == len(checks) == 45
+    assert len({(check.name, check.method, check.convolution) for check in checks}) == len(checks) == 46
     assert all(check.tolerance <= 1e-7 for check in checks)
     assert {check.tolerance for check in checks if check.method == "adjoint"} == {1e-8}
 
@@ -57,6 +58,7 @@ def test_by_default_every_backend_of_the_device_is_checked_and_every_check_says_
         "preprocessing",
         "Gram matrix",
         "total variation",
+        "total variation, sparing edges",
         *(f"{kind} loss, {convention}" for kind in ("content", "style") for convention in ("mean", "literal")),
     }
     assert {check.convolution for check in checks} == {"", "direct", "winograd"}
@@ -68,7 +70,7 @@ def test_by_default_every_backend_of_the_device_is_checked_and_every_check_says_
 def test_one_backend_alone_can_be_checked(weights, convolution, name):
     checks = list(check_gradients(weights, convolution=convolution, **CHEAPEST))
     assert {check.convolution for check in checks} == {"", name}
-    assert len(checks) == {"direct": 26, "winograd": 27}[name]
+    assert len(checks) == {"direct": 27, "winograd": 28}[name]
 
 
 def test_it_runs_on_the_device(xp, device, weights):
@@ -188,13 +190,18 @@ def preprocessing_scale_forgotten(dy, cache):
     return dy[:, :, order] / 255
 
 
-def variation_without_its_right_neighbours(pixels):
-    loss, _ = right_total_variation(pixels)
+def variation_without_its_right_neighbours(pixels, edge=math.inf):
+    loss, _ = right_total_variation(pixels, edge)
     down = pixels[1:] - pixels[:-1]
     gradient = np.zeros_like(pixels)
     gradient[1:] += down
     gradient[:-1] -= down
     return loss, gradient * (2 / pixels.size)
+
+
+def variation_whose_gradient_is_that_of_squares(pixels, edge=math.inf):
+    loss, _ = right_total_variation(pixels, edge)
+    return loss, right_total_variation(pixels)[1]
 
 
 def pixels_clamped_inside_the_objective(self, pixels, taps):
@@ -267,6 +274,7 @@ OTHER_MISTAKES = [
     (losses, "style_loss", style_gradient_of_one_triangle),
     (losses, "content_loss", content_gradient_masked_in_the_loss),
     (losses, "total_variation_loss", variation_without_its_right_neighbours),
+    (losses, "total_variation_loss", variation_whose_gradient_is_that_of_squares),
     (gradients, "preprocess_backward", preprocessing_channels_not_turned_back),
     (gradients, "preprocess_backward", preprocessing_scale_forgotten),
     (network, "preprocess_backward", preprocessing_channels_not_turned_back),
@@ -341,7 +349,7 @@ def test_a_mistake_in_one_convolution_fails_its_lines_and_no_others(
 @pytest.mark.parametrize(
     ("name", "lines"),
     [
-        ("total_variation_loss", {"total variation"}),
+        ("total_variation_loss", {"total variation", "total variation, sparing edges"}),
         ("content_loss", {"content loss, mean", "content loss, literal"}),
         ("style_loss", {"style loss, mean", "style loss, literal"}),
         ("gram_backward", {"Gram matrix"}),

@@ -9,6 +9,7 @@ from conftest import bare_settings, relative_error, sentence
 from ministyle import algorithm
 from ministyle.algorithm import compose_objective, repaint, white_noise
 from ministyle.objective import Objective
+from ministyle.settings import Settings
 from ministyle.solvers import LEARNING_RATE, minimise
 
 FEW = bare_settings(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"), style_weight=30, iterations=6)
@@ -96,6 +97,22 @@ def test_a_margin_around_the_painting_is_not_counted(network64, random):
     assert relative_error(term.target, F.T @ F / len(F)) < 1e-12
 
 
+def test_with_mirror_images_around_it_is_the_objective_of_pictures_padded_by_hand(network64, random):
+    pixels, content = random.uniform(0, 255, (2, 32, 70, 3))
+    style = random.uniform(0, 255, (40, 33, 3))
+    settings = Settings(border="mirror", tv_weight=0.5)
+
+    def padded(picture):
+        margin = round(max(picture.shape) / 32)
+        return np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), "reflect")
+
+    composed = compose_objective(network64, settings, content, style)(pixels)
+    bare = dataclasses.replace(settings, border="zero")
+    expected = compose_objective(network64, bare, padded(content), padded(style))(padded(pixels))
+    assert composed.terms == expected.terms
+    assert composed.gradient.shape == pixels.shape
+
+
 # The solver ------------------------------------------------------------------------------------------
 
 
@@ -155,3 +172,56 @@ def test_the_loss_falls_and_on_step_can_stop_the_run(objective, pictures):
     losses = [step.loss for step in outcome.history]
     assert losses == sorted(losses, reverse=True) and len(set(losses)) == 4
     assert outcome.stopped and outcome.completed
+
+
+# The cut ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgsb", "lbfgs", "adam"])
+def test_without_bounds_pixels_are_cut_and_the_last_loss_is_that_of_the_cut_picture(objective, pictures, optimizer):
+    """A start that is nearly black and white leads far beyond both."""
+    start = np.where(pictures[0] > 127, 254.0, 1.0).astype("float32")
+    settings = dataclasses.replace(FEW, optimizer=optimizer, learning_rate=30)
+    seen = []
+    outcome = repaint(objective, settings, start, on_step=lambda step, pixels: seen.append((step, pixels)))
+    step, uncut = seen[-1]
+    assert uncut.min() < -1 and uncut.max() > 256
+    np.testing.assert_array_equal(outcome.pixels, uncut.clip(0, 255))
+    cut, last = objective(outcome.pixels), outcome.history[-1]
+    assert last.loss == pytest.approx(float(cut.loss), rel=1e-6) and last.terms == pytest.approx(cut.terms, rel=1e-6)
+    assert last.loss != pytest.approx(step.loss, rel=0.01)  # which was that of pixels nobody gets to see
+    assert outcome.history[:-1] == [step for step, _ in seen[:-1]]
+    assert dataclasses.replace(last, loss=step.loss, terms=step.terms) == step
+
+
+def test_with_bounds_there_is_nothing_to_cut(objective, pictures, monkeypatch):
+    settings = dataclasses.replace(FEW, bounds=True)
+    evaluations = []
+    monkeypatch.setattr(type(objective), "__call__", counted(type(objective).__call__, evaluations))
+    outcome = repaint(objective, settings, pictures[0])
+    assert outcome.pixels.min() >= 0 and outcome.pixels.max() <= 255
+    assert len(evaluations) == outcome.history[-1].evaluations
+    assert outcome.history[-1].loss == pytest.approx(float(objective(outcome.pixels).loss), rel=1e-6)
+
+
+def counted(function, calls):
+    """Return a method that notes each call before it does the work."""
+
+    def call(self, *arguments):
+        calls.append(arguments)
+        return function(self, *arguments)
+
+    return call
+
+
+def test_an_interrupt_while_the_cut_picture_is_measured_keeps_it(objective, pictures):
+    def interrupted(pixels):
+        if seen and pixels.max() <= 255 and seen[-1].iteration == FEW.iterations:
+            raise KeyboardInterrupt
+        return objective(pixels)
+
+    interrupted.network, seen = objective.network, []
+    outcome = repaint(interrupted, FEW, 255 * (pictures[0] > 127), on_step=lambda step, pixels: seen.append(step))
+    assert outcome.interrupted and not outcome.completed and "interrupted" in outcome.message
+    assert outcome.pixels.min() >= 0 and outcome.pixels.max() <= 255
+    assert outcome.history == seen

@@ -202,7 +202,7 @@ def _check_losses(sampler):
         yield Check(f"style loss, {convention}", "direction", error, DIRECTION_TOLERANCE)
     error = sampler.directional(losses.total_variation_loss, sampler.normal(7, 10, 3))
     yield Check("total variation", "direction", error, DIRECTION_TOLERANCE)
-    # No polynomial, so differences and edge are much larger than the stencil; most differences are larger than the edge.
+    # This is no polynomial, so differences and edge are far larger than the stencil; most differences exceed the edge.
     pixels = sampler.uniform(0, 255, 7, 10, 3)
     error = sampler.directional(lambda x: losses.total_variation_loss(x, 20.0), pixels)
     yield Check("total variation, sparing edges", "direction", error, DIRECTION_TOLERANCE)

@@ -31,7 +31,7 @@ CONTENT_LAYERS = ("conv4_2",)
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 STYLE_LAYER_WEIGHTS = ("equal", "inverse-square")
 CONVENTIONS = ("relative", *losses.CONVENTIONS)  # the last two are those of `losses`
-BALANCE = 12.0  # beta/alpha at a strength of 0.5, in the relative convention
+BALANCE = 20.0  # beta/alpha at a strength of 0.5, in the relative convention
 LEAST_SHARE = 0.05  # of a target's mean square: the least that a relative loss is divided by
 ALL_ROWS = slice(None)
 

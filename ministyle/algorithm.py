@@ -32,14 +32,14 @@ def white_noise(size, seed=0, std=25.0):  # -> (*size, 3)
     return np.clip(GREY + std * noise, *BOUNDS).astype(np.float32)
 
 
-def compose_objective(network, settings, content, style, style_margin=0):
+def compose_objective(network, settings, content, style, style_margin=0, periodic=False):
     """Compose what is minimised.
 
     Parameters
     ----------
     network : Network
     settings : Settings
-    content, style, style_margin : see `terms.Scene`
+    content, style, style_margin, periodic : see `terms.Scene`
 
     Returns
     -------
@@ -47,7 +47,7 @@ def compose_objective(network, settings, content, style, style_margin=0):
     """
 
     def compose(content, style):
-        return Objective(network, terms_of(settings, Scene(network, content, style, style_margin)))
+        return Objective(network, terms_of(settings, Scene(network, content, style, style_margin, periodic)))
 
     return compose_with_border(compose, settings, content, style)
 

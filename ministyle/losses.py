@@ -77,7 +77,7 @@ def style_loss(G, A, convention="mean"):  # (N, N), (N, N) -> scalar, (N, N)
     return (difference * difference).sum() * factor, difference * (2 * factor)
 
 
-def total_variation_loss(pixels, edge=math.inf):  # (H, W, C) -> scalar, (H, W, C)
+def total_variation_loss(pixels, edge=math.inf, periodic=False):  # (H, W, C) -> scalar, (H, W, C)
     """Measure roughness: how much neighbouring pixels differ, per pixel value.
 
     With an infinite `edge` it is the sum of all squared differences. Otherwise the squares d^2 of a pixel's differences
@@ -95,6 +95,7 @@ def total_variation_loss(pixels, edge=math.inf):  # (H, W, C) -> scalar, (H, W, 
     ----------
     pixels : array (H, W, C)
     edge : float, grey levels
+    periodic : bool, whether opposite edges of the picture are neighbours
 
     Returns
     -------
@@ -102,22 +103,17 @@ def total_variation_loss(pixels, edge=math.inf):  # (H, W, C) -> scalar, (H, W, 
     gradient : array (H, W, C), with respect to the pixels
     """
     xp = array_module(pixels)
-    down = pixels[1:] - pixels[:-1]  # (H - 1, W, C)
-    right = pixels[:, 1:] - pixels[:, :-1]  # (H, W - 1, C)
+    below, right_of = (pixels[:1], pixels[:, :1]) if periodic else (pixels[-1:], pixels[:, -1:])
+    down = xp.diff(pixels, axis=0, append=below)  # (H, W, C); without a neighbour the difference is 0
+    right = xp.diff(pixels, axis=1, append=right_of)
+    squares = (down * down + right * right).sum(axis=2, keepdims=True)  # (H, W, 1)
     if math.isinf(edge):
-        loss = (down * down).sum() + (right * right).sum()
+        loss = squares.sum()
     else:
-        squares = xp.zeros((*pixels.shape[:2], 1), pixels.dtype)
-        squares[:-1] += (down * down).sum(axis=2, keepdims=True)
-        squares[:, :-1] += (right * right).sum(axis=2, keepdims=True)
         root = xp.sqrt(squares + edge**2)
         loss = (squares * (2 * edge / (root + edge))).sum()  # sqrt(a) - edge = (a - edge^2) / (sqrt(a) + edge)
         slope = edge / root  # of the formula, with respect to d^2
-        down *= slope[:-1]
-        right *= slope[:, :-1]
-    gradient = xp.zeros_like(pixels)
-    gradient[1:] += down
-    gradient[:-1] -= down
-    gradient[:, 1:] += right
-    gradient[:, :-1] -= right
+        down *= slope
+        right *= slope
+    gradient = xp.roll(down, 1, axis=0) - down + xp.roll(right, 1, axis=1) - right
     return loss / pixels.size, gradient * (2 / pixels.size)

@@ -329,6 +329,8 @@ _PRESETS = {
     "texture": {
         **_AUTHORS,
         "init": "noise",
+        "bounds": True,
+        "tv_weight": 1e-4,
         "image_size": 256,
         "iterations": 290,
     },

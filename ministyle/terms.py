@@ -31,7 +31,7 @@ CONTENT_LAYERS = ("conv4_2",)
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 STYLE_LAYER_WEIGHTS = ("equal", "inverse-square")
 CONVENTIONS = ("relative", *losses.CONVENTIONS)  # the last two are those of `losses`
-BALANCE = 12.0  # beta/alpha at a strength of 0.5, in the relative convention
+BALANCE = 20.0  # beta/alpha at a strength of 0.5, in the relative convention
 LEAST_SHARE = 0.05  # of a target's mean square: the least that a relative loss is divided by
 ALL_ROWS = slice(None)
 
@@ -172,13 +172,14 @@ class StyleTerm(AdditiveTerm):
 class TotalVariationTerm(Term):
     """The total variation of the pixels, which is not in the paper."""
 
-    def __init__(self, weight, edge=math.inf):
+    def __init__(self, weight, edge=math.inf, periodic=False):
         super().__init__("total variation", None, weight)
         self.edge = edge
+        self.periodic = periodic
 
     def value_and_gradient(self, F, over_rows):
         """Return value and gradient; see `Term`."""
-        value, gradient = losses.total_variation_loss(F, self.edge)
+        value, gradient = losses.total_variation_loss(F, self.edge, self.periodic)
         return self.weight * _double(value), self.weight * gradient
 
 
@@ -239,6 +240,7 @@ class Scene:
     style_margin : int
         How many pixels at each edge of `style` are only the surroundings of what counts as painting, a multiple of 16.
         They enter activations near them, but their own activations do not enter Gram matrices.
+    periodic : bool, whether opposite edges of the picture to be made are neighbours
     activations, gram_matrices : the functions of these names, or others that compute the same
     """
 
@@ -246,6 +248,7 @@ class Scene:
     content: Any = None
     style: Any = None
     style_margin: int = 0
+    periodic: bool = False
     activations: Callable = activations
     gram_matrices: Callable = gram_matrices
 
@@ -323,7 +326,9 @@ def _units(values, targets):
 
 def total_variation_terms(scene, options):
     """Return the term of total variation where `options.tv_weight` is not 0; `options.tv_edge` is its edge."""
-    return [TotalVariationTerm(options.tv_weight, options.tv_edge)] if options.tv_weight else []
+    if not options.tv_weight:
+        return []
+    return [TotalVariationTerm(options.tv_weight, options.tv_edge, scene.periodic)]
 
 
 def _layers(scene, kind, names):

@@ -7,7 +7,7 @@ from ministyle.losses import gram_matrix
 
 HELD_OUT = ("conv2_2", "conv3_3", "conv4_3")  # layers that no setting optimises the style of
 CONTENT = ("conv3_3", "conv4_3")
-FRAME = 8  # pixels
+FRAME = 2  # pixels
 
 
 def style_distance(network, picture, painting):
@@ -50,9 +50,10 @@ def speckle(picture, painting):
 
 
 def frame(picture, photograph):
-    """Return how much the outer pixels differ from those further in, more than in the photograph, in grey levels.
+    """Return how much the outermost pixels differ from those further in, more than in the photograph, in grey levels.
 
-    Compared are the means of the outer 8 pixels and of the 8 pixels inside them, side by side.
+    Compared are the mean colour of the outermost 2 pixels along each side and that of the fifth to eighth pixel. What
+    differs from place to place along a side is the picture itself; what is left of it in the mean is a frame.
     """
     return float(_step(picture) - _step(photograph))
 
@@ -83,10 +84,10 @@ def _fine_energy(channels):
 
 
 def _step(picture):
-    """Return the mean jump, over the four sides, between the outermost pixels and those further in."""
+    """Return the jump between the mean colours of the outermost pixels and of those further in, mean of four sides."""
     picture = np.asarray(picture, np.float64)
     jumps = []
     for turned in (picture, picture[::-1], picture.swapaxes(0, 1), picture.swapaxes(0, 1)[::-1]):
-        outer, inner = turned[:FRAME].mean(axis=0), turned[FRAME : 2 * FRAME].mean(axis=0)
+        outer, inner = (turned[rows].mean(axis=(0, 1)) for rows in (slice(FRAME), slice(2 * FRAME, 4 * FRAME)))
         jumps.append(np.abs(outer - inner).mean())
     return np.mean(jumps)

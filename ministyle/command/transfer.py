@@ -8,8 +8,6 @@ from .parser import add_command, add_run_flags
 
 DEMO_PICTURES = "docs/examples/chelsea.png", "docs/examples/painting.jpg"
 DEMO_OUTPUT = "ministyle-demo.png"
-# About a minute on two cores. The painting is one of very strong contrasts: with less of its style the cat stays a cat.
-DEMO_SETTINGS = {"image_size": 320, "iterations": 80, "style_weight": 2.0}
 
 
 def add(commands):
@@ -22,7 +20,7 @@ def add(commands):
     command = add_command(
         commands, "demo", "repaint the project's own photograph, which takes about a minute", run_demo
     )
-    add_run_flags(command, DEMO_OUTPUT, own_output=Path(DEMO_OUTPUT), **DEMO_SETTINGS)
+    add_run_flags(command, DEMO_OUTPUT, own_output=Path(DEMO_OUTPUT))
 
 
 def run_transfer(options):

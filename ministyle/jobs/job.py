@@ -105,7 +105,7 @@ class Job:
         elif settings.init != "noise" and {"content": content, "style": style}[settings.init] is None:
             raise MinistyleError(f"init (={settings.init!r}) asks for a {settings.init} picture, and there is none")
         if tileable:
-            _check_tileable(settings, size)
+            _check_tileable(size)
             settings = replace(settings, border="zero")  # of the settings; the network's own border is periodic
         return cls(settings, content, style, tuple(size), tileable, init)
 
@@ -171,7 +171,7 @@ class Job:
             # and the style would contain that straight seam, or the edge to a border of zeros. So its mirror image
             # surrounds it, as far as the network sees.
             style = np.pad(style, ((self.margin,) * 2, (self.margin,) * 2, (0, 0)), "symmetric")
-            compose = partial(compose, style_margin=self.margin)
+            compose = partial(compose, style_margin=self.margin, periodic=True)
         elif plan.in_bands:
             compose = partial(bands.compose_banded_objective, rows=plan.rows, style_rows=plan.style_rows)
         objective = compose(self.network, self.settings, content, style)
@@ -261,11 +261,9 @@ class Job:
         return {name: value for name, value in self.__dict__.items() if name != "network"}
 
 
-def _check_tileable(settings, size):
+def _check_tileable(size):
     """Refuse what would leave a seam."""
     if any(side % TILE for side in size):
         raise MinistyleError(
             f"a tileable picture's sides must be multiples of {TILE}: {size[1]} x {size[0]} does not do"
         )
-    if settings.tv_weight:
-        raise MinistyleError("tv_weight does not look across a picture's edges; leave it at 0 for a tileable picture")

@@ -5,7 +5,6 @@ import dataclasses
 import pytest
 from commands import SHIPPED, note_jobs, run
 
-from ministyle.command.transfer import DEMO_SETTINGS
 from ministyle.settings import PRESETS, Settings
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -98,6 +97,3 @@ def test_the_help_of_the_demo_gives_its_own_defaults(monkeypatch):
     monkeypatch.setenv("COLUMNS", "1000")
     _, out, _ = run("demo", "--help")
     assert "(default: ministyle-demo.png)" in out and "CONTENT-STYLE.png" not in out
-    meanings = {field.name: field.metadata["help"] for field in dataclasses.fields(Settings)}
-    for name, value in DEMO_SETTINGS.items():
-        assert f"{meanings[name]} (default: {value})" in out

@@ -65,8 +65,8 @@ def test_the_demo_repaints_the_project_s_own_picture(jobs):
     photo, painting = re.match(r"repainting (.*)\nin the style of (.*)\n", out).groups()
     assert status == 0 and Path(photo).is_file() and Path(painting).is_file()
     (job,) = jobs
-    assert np.array_equal(job.photograph, read_picture(photo, 320))
-    assert np.array_equal(job.painting, read_picture(painting, 320))
+    assert np.array_equal(job.photograph, read_picture(photo, 512))
+    assert np.array_equal(job.painting, read_picture(painting, 512))
     assert "picture: ministyle-demo.png" in out and Path("ministyle-demo.png").is_file()
 
 

@@ -12,6 +12,7 @@ from ministyle.errors import MinistyleError
 from ministyle.objective import Objective
 from ministyle.terms import (
     BALANCE,
+    LEAST_SHARE,
     AdditiveTerm,
     ContentTerm,
     GradientByRows,
@@ -356,6 +357,17 @@ def test_relative_losses_are_finite_whatever_the_pictures(network64, scene, rand
     assert np.isfinite(evaluation.gradient).all() and evaluation.gradient.any()
     # From the photograph the style is 1 away at most, not a rounding error over a rounding error.
     assert max(value for name, value in objective(content).terms.items() if name.startswith("style")) < 1.01 * BALANCE
+
+
+def test_a_loss_that_is_hardly_there_is_divided_by_a_share_of_its_targets_square(network64, scene, random):
+    """So a painting that is all but the photograph, or a photograph that is all but blank, does not drown the rest."""
+    nearly = Scene(network64, scene.content, scene.content + random.normal(0, 1e-3, scene.content.shape))
+    for term in style_terms(nearly, relative(style_weight=1 / BALANCE)):
+        assert term.weight * LEAST_SHARE * (term.target**2).mean() == pytest.approx(1 / 2)
+    tiles = np.tile(random.uniform(0, 1e-3, (1, 1, 4)) + 1, (5, 6, 1)) + random.uniform(0, 1e-3, (5, 6, 4))
+    blank = Scene(network64, scene.content, activations=lambda *_: {"conv2_1": tiles})
+    (term,) = content_terms(blank, relative(content_weight=1.0))
+    assert term.weight * LEAST_SHARE * (tiles**2).mean() == pytest.approx(1)
 
 
 def test_targets_of_nothing_at_all_leave_finite_weights(network64):

@@ -87,6 +87,16 @@ def test_the_scales_of_a_pyramid_are_added_up(seen):
     assert pyramid / flat == pytest.approx(1 + 0.5 / 4 + 0.5 / 16 + 0.5 / 64, rel=0.02)
 
 
+def test_the_sample_and_the_picture_both_count_with_their_mirror_images(seen):
+    """They have equal shares of one, so what the sample says of a pixel holds for the picture."""
+
+    def seconds(border):
+        settings = replace(CPU, image_size=1024, iterations=200, border=border)
+        return estimate(job_of(settings, (1024, 1024), (1024, 1024))).seconds
+
+    assert seconds("mirror") == pytest.approx(seconds("zero"), rel=0.01)
+
+
 def test_bands_take_longer_and_less(seen):
     settings = replace(CPU, image_size=2048)
     whole = estimate(job_of(settings, (2048, 2048), (2048, 2048)))

@@ -143,6 +143,20 @@ def test_total_variation_with_an_edge_is_its_formula_with_its_gradient(device, r
     np.testing.assert_allclose(to_host(gradient), numerical, rtol=0, atol=1e-8 * max(np.abs(numerical).max(), 1))
 
 
+@pytest.mark.parametrize("edge", [8.0, math.inf])
+def test_periodic_total_variation_is_that_of_copies_side_by_side(device, random, edge):
+    """Of three by three copies, the one in the middle has its right share, and its gradient."""
+    pixels = random.uniform(0, 40, (4, 5, 3))
+    loss, gradient = losses.total_variation_loss(to_device(pixels, device), edge, periodic=True)
+    below, beside = np.roll(pixels, -1, axis=0) - pixels, np.roll(pixels, -1, axis=1) - pixels
+    squares = (below**2 + beside**2).sum(axis=2)
+    costs = squares if math.isinf(edge) else 2 * edge * (np.sqrt(squares + edge**2) - edge)
+    assert float(loss) == pytest.approx(costs.sum() / pixels.size, rel=1e-12)
+    tiled = to_device(np.tile(pixels, (3, 3, 1)), device)
+    _, tiled_gradient = losses.total_variation_loss(tiled, edge)
+    np.testing.assert_allclose(to_host(gradient), 9 * to_host(tiled_gradient)[4:8, 5:10], rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("edge", [20.0, math.inf])
 def test_total_variation_keeps_the_data_type(device, random, edge):
     pixels = random.uniform(0, 255, (4, 5, 3))

@@ -159,7 +159,9 @@ class Job:
 
     def objective_at(self, scale, plan=None):
         """Return the `Objective` at a scale, by default in bands where `settings.max_memory` asks for them."""
-        content, style = (None if picture is None else scale.shrink(picture) for picture in self.pictures)
+        content, style = self.pictures
+        content = None if content is None else resize(content, *scale.size)
+        style = None if style is None else scale.shrink(style)
         plan = self.plan_at(scale) if plan is None else plan
         compose = algorithm.compose_objective
         if self.tileable:

@@ -26,6 +26,7 @@ from ministyle.files import sha256
 from ministyle.jobs import job as jobs
 from ministyle.jobs.job import Job
 from ministyle.objective import Objective
+from ministyle.terms import BALANCE
 from ministyle.weights.find import find_weights
 from ministyle.weights.load import load_network
 
@@ -86,6 +87,29 @@ def test_the_losses_are_those_of_the_picture_without_alpha_and_beta(three, weigh
     assert both["psnr"] is None
     error = np.mean((pixels_of("out/panels/content.png").astype(float) - photo) ** 2)
     assert content["psnr"] == pytest.approx(10 * np.log10(255**2 / error))
+
+
+def test_relative_losses_are_without_the_strength(three, weights):
+    """From 0, the photograph and the painting's style, to 1, a blank and the photograph's style."""
+    settings = replace(SETTINGS, convention="relative", strength=0.8, content_weight=0.25, style_weight=3.0)
+    (both,) = render([replace(three[0], settings=settings)], "out", InThisProcess())
+    photo, painting = (np.asarray(Image.open(name), np.float32) for name in ("photo.png", "painting.png"))
+    network = load_network(weights, normalised=True, device="cpu")
+    options = {"convention": "relative", "style_layers": SETTINGS.style_layers, "style_weight": 1 / BALANCE}
+    objective = Objective(network, content=photo, style=painting, **options)
+    terms = objective(pixels_of("out/panels/both.png").astype(np.float32)).terms
+    style_loss = terms["style conv1_1"] + terms["style conv2_1"]
+    assert both["losses"] == pytest.approx({"content": terms["content conv4_2"], "style": style_loss}, rel=0.05)
+
+
+@pytest.mark.parametrize(("strength", "kind"), [(0.0, "content"), (1.0, "style")])
+def test_a_panel_of_content_or_style_alone_has_no_loss_of_the_other(three, strength, kind, monkeypatch):
+    settings = replace(SETTINGS, convention="relative", strength=strength)
+    panel = replace(three[0], settings=settings)
+    (record,) = render([panel], "out", InThisProcess())
+    assert set(record["losses"]) == {kind}
+    monkeypatch.setattr(panels, "make_panel", None)
+    assert render([panel], "out", InThisProcess()) == [record]  # which is not damaged
 
 
 def test_a_folder_says_nothing_of_when_and_how_it_was_made(three):

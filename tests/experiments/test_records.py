@@ -180,6 +180,22 @@ def test_a_panel_is_made_again_from_a_record_that_is_older_than_a_setting(three)
     assert record["settings"]["tf32"] is False and "tf32" not in original["settings"]
 
 
+@pytest.mark.parametrize(("setting", "before", "default"), [("border", "zero", "mirror"), ("tv_edge", 1e9, None)])
+def test_a_record_older_than_a_setting_counts_as_what_was_done_then(three, monkeypatch, setting, before, default):
+    """Not as the default of today, which no panel of that time was made with."""
+    three = [replace(panel, settings=replace(panel.settings, **{setting: before}, tv_weight=0.1)) for panel in three]
+    records = render(three, "out", InThisProcess())
+    for name in ("both", "content", "style"):
+        change(f"out/panels/{name}.json", removed(f"settings.{setting}"))
+    _, again, _ = remake("out/panels/both.json")
+    assert again["picture_sha256"] == records[0]["picture_sha256"] and again["settings"][setting] == before
+    no_work(monkeypatch)
+    assert [record["name"] for record in render(three, "out", InThisProcess())] == ["both", "content", "style"]
+    today = getattr(ministyle.Settings(), setting) if default is None else default
+    three[0] = replace(three[0], settings=replace(three[0].settings, **{setting: today}))
+    assert f"{setting} (={before}) is now {today}" in sentence(render, three, "out", InThisProcess())
+
+
 # Damaged records ----------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from small_pictures import PAINTING, PHOTO
 from ministyle.cost.memory import make_plan
 from ministyle.errors import MinistyleError
 from ministyle.jobs.job import Job
+from ministyle.objective import MirroredObjective
 from ministyle.pictures.sizes import resize
 from ministyle.settings import Settings
 from ministyle.weights import load
@@ -157,6 +158,51 @@ def test_a_pyramid_stops_at_any_scale_with_a_picture_of_full_size(iteration, siz
     assert np.abs(result.image - expected.clip(0, 255)).max() <= 0.501
 
 
+# What is reported -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("early_pyramid")
+@pytest.mark.parametrize("bounds", [False, True])
+@pytest.mark.parametrize("pyramid", [False, True])
+def test_the_last_loss_is_that_of_the_picture(random, bounds, pyramid):
+    """Of the finished one, but for its rounding; and at every other scale of the one that it ended with."""
+    settings = Settings(image_size=128, iterations=12, tv_weight=0.0, bounds=bounds, pyramid=pyramid)
+    photo, painting = PHOTO * 1.0, 255.0 * (random.uniform(0, 255, (96, 96, 3)) > 127)
+    job = Job.of(settings, resize(photo, 98, 128).round(), painting)
+    seen = {}
+    result = job.run(lambda step, pixels: seen.update({step.size: pixels}))
+    assert len(job.scales) == (2 if pyramid else 1)
+    for scale in job.scales:
+        (*_, last) = (step for step in result.history if step.size == scale.size)
+        picture = seen[scale.size].clip(0, 255)
+        assert last.loss == pytest.approx(loss_of(job, scale, picture), rel=1e-5)
+        assert bounds or last.loss != pytest.approx(loss_of(job, scale, seen[scale.size]), rel=0.02)
+    assert result.history[-1].loss == pytest.approx(loss_of(job, job.scales[-1], result.image), rel=0.01)
+
+
+def loss_of(job, scale, picture):
+    """Return the loss of a picture, evaluated afresh."""
+    return float(job.objective_at(scale)(job.network.to_device(np.asarray(picture, np.float32))).loss)
+
+
+@pytest.mark.parametrize("changes", [{}, {"bounds": False}])
+def test_a_run_that_goes_on_begins_where_the_other_ended(random, changes):
+    painting = resize(random.uniform(0, 255, (12, 12, 3)), 96, 96)
+    settings = Settings(image_size=96, iterations=8, pyramid=False, **changes)
+    first = Job.of(settings, PHOTO, painting).run()
+    second = Job.of(replace(settings, init=first.image), PHOTO, painting).run()
+    assert second.history[0].loss == pytest.approx(first.history[-1].loss, rel=0.01)
+    assert second.history[-1].loss < first.history[-1].loss
+
+
+def test_a_tileable_picture_has_no_mirror_image(random):
+    settings = Settings.from_preset("texture", image_size=64, iterations=1, border="mirror")
+    job = Job.of(settings, None, random.uniform(0, 255, (64, 64, 3)), tileable=True)
+    assert not isinstance(job.objective_at(job.scales[0]), MirroredObjective)
+    untiled = Job.of(settings, None, random.uniform(0, 255, (64, 64, 3)))
+    assert isinstance(untiled.objective_at(untiled.scales[0]), MirroredObjective)
+
+
 # Memory ---------------------------------------------------------------------------------------------------
 
 
@@ -232,6 +278,14 @@ def test_a_small_painting_is_not_made_too_small_for_a_pyramid(style_size, random
     assert job.estimate().seconds > 0
     result = job.run()
     assert list(dict.fromkeys(step.size for step in result.history)) == [(64, 64), (128, 128), (256, 256)]
+
+
+def test_a_panorama_has_its_own_small_scales(random):
+    """Narrower than a painting may be made: the photograph must be as small as the picture."""
+    panorama = resize(random.uniform(0, 255, (2, 10, 3)), 100, 250)
+    job = Job.of(Settings(image_size=250, iterations=1), panorama, PAINTING)
+    assert [scale.size for scale in job.scales] == [(50, 125), (100, 250)]
+    assert job.run().image.shape == (100, 250, 3)
 
 
 def test_a_panorama_can_be_estimated_and_made(random):

@@ -1,0 +1,95 @@
+"""The default picture keeps its subject, and has neither speckle nor a frame, as pictures of earlier defaults had.
+
+Every test makes pictures both ways, small ones, and a bound between the two. The bounds were found by looking at
+numbers for several photographs and paintings; see `benchmarks.pictures.numbers`.
+"""
+
+import numpy as np
+import pytest
+
+import ministyle
+from benchmarks.pictures import numbers
+from benchmarks.pictures.pairs import flat_shapes, pencil, print_dots, waves
+from ministyle.files import shipped_path
+from ministyle.pictures.reading import read_picture
+
+pytestmark = pytest.mark.slow
+
+STEPS = {"iterations": 40, "device": "cpu"}
+FEW = {"iterations": 20, "device": "cpu"}
+EARLIER = {  # the defaults of before
+    "convention": "mean",
+    "style_weight": 30.0,
+    "border": "zero",
+    "bounds": False,
+    "pyramid": False,
+    "tv_weight": 0.0,
+}
+
+
+@pytest.fixture(scope="module")
+def cat():
+    return read_picture(shipped_path("docs/examples/chelsea.png"), 320)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return ministyle.load_network(normalised=True, device="cpu")
+
+
+def small(picture):
+    return read_picture(picture, 128)
+
+
+@pytest.mark.parametrize("draw", [flat_shapes, waves])
+def test_the_subject_is_not_lost(network, cat, draw):
+    """Activations of the cat and of its picture correlate; with the weights of before, bold paintings left little."""
+    photo, painting = small(cat), small(draw())
+    kept = [
+        numbers.content_kept(
+            network, ministyle.transfer(photo, painting, image_size=128, **changes, **STEPS).image, photo
+        )
+        for changes in (EARLIER, {})
+    ]
+    assert kept[0] < 0.5 < kept[1]
+
+
+def test_there_is_no_speckle_in_colour(cat):
+    """A pencil drawing has no colours, and the cat's are smooth: fine colour is speckle, 2 % of all colour at most."""
+    photo, painting = small(cat), small(pencil())
+    before, without, now = (
+        fine_colour(ministyle.transfer(photo, painting, image_size=128, **changes, **STEPS).image)
+        for changes in (EARLIER, {"tv_weight": 0.0, "bounds": False}, {})
+    )
+    assert now < 0.025 < min(before, without)
+
+
+def fine_colour(picture):
+    """Return the share of the variance of colour at frequencies above half the highest."""
+    colour = numbers.chrominance(picture.astype(float))
+    window = np.hanning(len(colour))[:, None, None] * np.hanning(len(colour[0]))[:, None]
+    power = np.abs(np.fft.fft2((colour - colour.mean(axis=(0, 1))) * window, axes=(0, 1))) ** 2
+    down, across = (np.abs(np.fft.fftfreq(side)) for side in power.shape[:2])
+    return power[np.maximum(down[:, None], across) > 0.25].sum() / power.sum()
+
+
+def test_there_is_no_frame(cat):
+    """The outermost pixels are as those further in, in the mean of four sides of several pictures of two paintings."""
+    photos = [cat[y : y + 112, x : x + 112] for y in (0, 90) for x in (0, 190)]
+    frames = {}
+    for border in ("zero", "mirror"):
+        changes = [
+            profile(ministyle.transfer(photo, painting[:112, :112], image_size=112, border=border, **FEW).image)
+            - profile(photo)
+            for painting in (read_picture(draw(), 160) for draw in (flat_shapes, print_dots))
+            for photo in photos
+        ]
+        depth = np.mean(changes, axis=0)
+        frames[border] = np.abs(depth[:2].mean(axis=0) - depth[6:].mean(axis=0)).max()
+    assert frames["mirror"] < 10 < frames["zero"]
+
+
+def profile(picture, depth=10):  # (H, W, 3) -> (depth, 3)
+    """Return the mean colour of the outermost pixels, of those inside them, and so on, over all four sides."""
+    turned = picture, picture[::-1], picture.swapaxes(0, 1), picture.swapaxes(0, 1)[::-1]
+    return np.mean([side[:depth, depth:-depth].mean(axis=1) for side in map(np.float64, turned)], axis=0)

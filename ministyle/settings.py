@@ -92,7 +92,7 @@ class Settings:
     init: str = _setting(
         "content",
         "what to start from: 'noise', 'content', 'style' or a picture file",
-        "ours; the paper starts from noise",
+        "docs/pictures.md: blurred-start; the paper starts from noise",
     )
     seed: int = _setting(0, "seed of the noise", "ours", minimum=0)
     noise_std: float = _setting(
@@ -105,7 +105,7 @@ class Settings:
     strength: float = _setting(
         0.5,
         "how much style, from 0, the photograph, to 1, the style alone; it counts in the relative convention",
-        "ours",
+        "docs/pictures.md: strength-0.3, strength-0.7",
         minimum=0,
         maximum=1,
     )
@@ -118,12 +118,16 @@ class Settings:
     )
     style_weight: float = _setting(1.0, "beta of equation 7, likewise", "ours", minimum=0, term=style_terms)
     tv_weight: float = _setting(
-        2e-3, "weight of the total variation, which calms speckle", "ours", minimum=0, term=total_variation_terms
+        2e-3,
+        "weight of the total variation, which calms speckle",
+        "docs/pictures.md: no-variation",
+        minimum=0,
+        term=total_variation_terms,
     )
     tv_edge: float = _setting(
         20.0,
         "grey levels: larger differences of neighbouring pixels count as edges, which total variation spares",
-        "ours",
+        "docs/pictures.md: squared-variation",
         minimum=1e-3,
         maximum=1e9,
         earlier=1e9,
@@ -134,27 +138,34 @@ class Settings:
         "equal",
         "w_l of equation 5: 'equal' (1 / number of layers), 'inverse-square' (1 / N^2 for N filters) or a number "
         "for each style layer",
-        "the paper",
+        "the paper; docs/pictures.md: geometric-layers",
     )
     convention: str = _setting(
         "relative",
         "losses relative to those of the photograph ('relative'), as in the authors' code ('mean') or the paper's "
         "equations ('literal')",
-        "ours",
+        "docs/pictures.md: mean-losses",
         CONVENTIONS,
     )
-    pooling: str = _setting("average", "how the network shrinks its feature maps", "the paper, Methods", POOLING)
-    normalised: bool = _setting(True, "rescale every filter to a mean activation of 1", "the authors' code")
+    pooling: str = _setting(
+        "average",
+        "how the network shrinks its feature maps",
+        "the paper, Methods; docs/pictures.md: max-pooling",
+        POOLING,
+    )
+    normalised: bool = _setting(
+        True, "rescale every filter to a mean activation of 1", "the authors' code; docs/pictures.md: raw-network"
+    )
     border: str = _setting(
         "mirror",
         "what the network sees around a picture: its mirror image, or zeros around every feature map, or its own edge "
         "again around every feature map ('replicate')",
-        "ours: zeros leave a frame",
+        "docs/pictures.md: zeros-around",
         BORDERS,
         earlier="zero",
     )
     bounds: bool = _setting(
-        True, "keep pixels within 0 to 255 while optimising, not only when saving", "ours: the loss is the picture's"
+        True, "keep pixels within 0 to 255 while optimising, not only when saving", "docs/pictures.md: free-pixels"
     )
     optimizer: str = _setting(
         "auto",
@@ -176,7 +187,7 @@ class Settings:
         True,
         "coarse to fine: begin with a picture of 120 to 240 pixels and double it until it has its size, with half the "
         "iterations at each size but the last",
-        "the authors' later papers",
+        "the authors' later papers; docs/pictures.md: one-scale",
     )
     max_memory: float = _setting(
         None,
@@ -311,7 +322,7 @@ _AUTHORS = {
     "tv_weight": 0.0,
 }
 _PRESETS = {
-    # The picture one wants at once; docs/deviations.md says what it was chosen from.
+    # The picture one wants at once; docs/pictures.md says what it was chosen from.
     "default": {},
     # Figure 1, above. The raw network: in the normalised one rare filters count as much as common ones, and the same
     # number of iterations leaves 2 dB more noise in what comes back from conv1_1.

@@ -175,7 +175,7 @@ def test_content_is_reconstructed_from_a_low_layer():
 
 
 def test_style_is_reconstructed_without_the_places():
-    result = ministyle.reconstruct_style(PAINTING, ["conv1_1", "conv2_1"], image_size=48, iterations=40, bounds=True)
+    result = ministyle.reconstruct_style(PAINTING, ["conv1_1", "conv2_1"], image_size=48, iterations=40, tv_weight=0)
     assert result.image.shape == PAINTING.shape
     assert list(result.history[0].terms) == ["style conv1_1", "style conv2_1"]
     assert result.history[-1].loss < result.history[0].loss / 100
@@ -184,7 +184,7 @@ def test_style_is_reconstructed_without_the_places():
 
 @pytest.mark.parametrize("layers", ["conv3_1", "relu3_1", ["conv3_1"], ("conv3_1",)])
 def test_a_style_layer_can_be_named_alone(layers):
-    result = ministyle.reconstruct_style(PAINTING, layers, image_size=32, iterations=1)
+    result = ministyle.reconstruct_style(PAINTING, layers, image_size=32, iterations=1, tv_weight=0)
     assert list(result.history[0].terms) == ["style conv3_1"]
     assert result.settings.style_layers == ("conv3_1",)
 
@@ -231,8 +231,6 @@ def test_a_tileable_texture_has_sides_of_whole_tiles():
     assert ministyle.reconstruct_style(PAINTING, ["conv1_1"], **settings).image.shape == (48, 32, 3)
     with pytest.raises(MinistyleError, match="multiples of 16: 40 x 32"):
         ministyle.reconstruct_style(PAINTING, ["conv1_1"], size=(32, 40), **settings)
-    with pytest.raises(MinistyleError, match="tv_weight"):
-        ministyle.reconstruct_style(PAINTING, ["conv1_1"], tv_weight=1.0, **settings)
 
 
 @pytest.mark.parametrize("init", ["content", "style"])

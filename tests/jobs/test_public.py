@@ -175,8 +175,7 @@ def test_content_is_reconstructed_from_a_low_layer():
 
 
 def test_style_is_reconstructed_without_the_places():
-    settings = {"image_size": 48, "iterations": 40, "bounds": True, "tv_weight": 0.0}
-    result = ministyle.reconstruct_style(PAINTING, ["conv1_1", "conv2_1"], **settings)
+    result = ministyle.reconstruct_style(PAINTING, ["conv1_1", "conv2_1"], image_size=48, iterations=40, tv_weight=0)
     assert result.image.shape == PAINTING.shape
     assert list(result.history[0].terms) == ["style conv1_1", "style conv2_1"]
     assert result.history[-1].loss < result.history[0].loss / 100
@@ -185,7 +184,7 @@ def test_style_is_reconstructed_without_the_places():
 
 @pytest.mark.parametrize("layers", ["conv3_1", "relu3_1", ["conv3_1"], ("conv3_1",)])
 def test_a_style_layer_can_be_named_alone(layers):
-    result = ministyle.reconstruct_style(PAINTING, layers, image_size=32, iterations=1, tv_weight=0.0)
+    result = ministyle.reconstruct_style(PAINTING, layers, image_size=32, iterations=1, tv_weight=0)
     assert list(result.history[0].terms) == ["style conv3_1"]
     assert result.settings.style_layers == ("conv3_1",)
 

@@ -9,6 +9,7 @@ import pytest
 
 import ministyle
 from benchmarks.pictures import numbers
+from benchmarks.pictures.__main__ import BEFORE
 from benchmarks.pictures.pairs import flat_shapes, pencil, print_dots, waves
 from ministyle.files import shipped_path
 from ministyle.pictures.reading import read_picture
@@ -17,14 +18,6 @@ pytestmark = pytest.mark.slow
 
 STEPS = {"iterations": 40, "device": "cpu"}
 FEW = {"iterations": 20, "device": "cpu"}
-EARLIER = {  # the defaults of before
-    "convention": "mean",
-    "style_weight": 30.0,
-    "border": "zero",
-    "bounds": False,
-    "pyramid": False,
-    "tv_weight": 0.0,
-}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +42,7 @@ def test_the_subject_is_not_lost(network, cat, draw):
         numbers.content_kept(
             network, ministyle.transfer(photo, painting, image_size=128, **changes, **STEPS).image, photo
         )
-        for changes in (EARLIER, {})
+        for changes in (BEFORE, {})
     ]
     assert kept[0] < 0.5 < kept[1]
 
@@ -59,7 +52,7 @@ def test_there_is_no_speckle_in_colour(cat):
     photo, painting = small(cat), small(pencil())
     before, without, now = (
         fine_colour(ministyle.transfer(photo, painting, image_size=128, **changes, **STEPS).image)
-        for changes in (EARLIER, {"tv_weight": 0.0, "bounds": False}, {})
+        for changes in (BEFORE, {"tv_weight": 0.0, "bounds": False}, {})
     )
     assert now < 0.025 < min(before, without)
 

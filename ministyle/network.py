@@ -108,8 +108,8 @@ def make_network(
         The type the network computes in.
     device : {"cpu", "cuda"}
     border : {"zero", "replicate", "periodic"}
-        What surrounds a feature map in every convolution: zeros, as in the paper; its edge again, which leaves no frame
-        around a picture; or copies of the map itself, which make a picture tileable. That is exact where no pooling
+        What surrounds a feature map in every convolution: zeros, as in the paper; its edge again, which a peer does in
+        its first layer; or copies of the map itself, which make a picture tileable. That is exact where no pooling
         layer drops an odd row or column.
     backend : object such as `PlainBackend`, the default
 

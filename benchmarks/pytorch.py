@@ -8,8 +8,7 @@ import torch
 from torch.nn import functional
 
 from ministyle.architecture import VGG19
-from ministyle.network import normalise
-from ministyle.objective import margin_of
+from ministyle.network import MARGIN, normalise
 from ministyle.solvers import BOUNDS
 from ministyle.terms import CONTENT_LAYERS, STYLE_LAYERS
 from ministyle.weights.file import load_weights
@@ -60,8 +59,7 @@ class Objective:
             self.parameters[name] = kernel, torch.tensor(bias).to(device)
         self.mean = torch.tensor(BGR_MEAN, device=device).view(1, 3, 1, 1)
         with torch.no_grad():
-            pictures = (self.surround(self.to_tensor(picture)) for picture in (content, style))
-            photograph, painting = (self.features(picture) for picture in pictures)
+            photograph, painting = (self.features(self.to_tensor(picture)) for picture in (content, style))
             self.content = {name: photograph[name] for name in CONTENT_LAYERS}
             self.style = {name: gram_matrix(painting[name]) for name in STYLE_LAYERS}
 
@@ -84,13 +82,8 @@ class Objective:
         """Return pixels (H, W, 3) as (1, 3, H, W), RGB, 0 to 255."""
         return torch.tensor(pixels).permute(2, 0, 1)[None].contiguous().to(self.device)
 
-    def surround(self, x):
-        """Return a picture (1, 3, H, W) with its mirror image around it, if the network is to see that."""
-        return functional.pad(x, (margin_of(x.shape[2:]),) * 4, "reflect") if self.mirror else x
-
     def loss(self, x):
         """Return the loss as a tensor."""
-        x = self.surround(x)
         features = self.features(x)
         terms = {f"content {name}": (features[name] - P).square().mean() for name, P in self.content.items()}
         for name, A in self.style.items():
@@ -101,6 +94,10 @@ class Objective:
 
     def features(self, x):
         """Return {layer: activations (1, K, H, W)} of all layers that a loss looks at."""
+        margin = MARGIN if self.mirror else 0
+        for axis in (2, 3) if self.mirror else ():
+            first, last = x.narrow(axis, 0, margin), x.narrow(axis, x.shape[axis] - margin, margin)
+            x = torch.cat([first.flip(axis), x, last.flip(axis)], axis)
         x = (x.flip(1) - self.mean).contiguous(memory_format=self.layout)
         features = {}
         wanted = {*CONTENT_LAYERS, *STYLE_LAYERS}
@@ -110,7 +107,8 @@ class Objective:
             else:
                 x = functional.relu_(functional.conv2d(x, *self.parameters[name], padding=1))
             if name in wanted:
-                features[name] = x
+                edge = margin >> layer.halvings
+                features[name] = x[:, :, edge : x.shape[2] - edge, edge : x.shape[3] - edge]
             if len(features) == len(wanted):
                 return features
         raise AssertionError("the architecture does not have all layers")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from .arrays import read_scalars
-from .objective import Objective, mirrored
+from .objective import Objective
 from .settings import terms_of
 from .solvers import BOUNDS, choose_optimizer, minimise
 from .solvers.problem import INTERRUPTED
@@ -45,16 +45,7 @@ def compose_objective(network, settings, content, style, style_margin=0, periodi
     -------
     Objective
     """
-
-    def compose(content, style):
-        return Objective(network, terms_of(settings, Scene(network, content, style, style_margin, periodic)))
-
-    return compose_with_border(compose, settings, content, style)
-
-
-def compose_with_border(compose, settings, content, style):
-    """Return `compose(content, style)`, or the same for pictures surrounded by their mirror images."""
-    return mirrored(compose, content, style) if settings.border == "mirror" else compose(content, style)
+    return Objective(network, terms_of(settings, Scene(network, content, style, style_margin, periodic)))
 
 
 def repaint(objective, settings, start, *, iterations=None, on_step=None):

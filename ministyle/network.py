@@ -25,6 +25,8 @@ POOLING = {
     "max": (layers.max_pool_forward, layers.max_pool_backward),
 }
 DTYPES = ("float32", "float64")
+BORDERS = (*layers.BORDERS, "mirror")
+MARGIN = 16  # pixels of its mirror image around a picture; divisible by 2^4, so it ends between pooling windows
 
 
 # Operations, and the backend that makes them -------------------------------------------------------------
@@ -36,7 +38,7 @@ class Operation:
 
     Attributes
     ----------
-    kind : "preprocess", "convolution", "relu" or "pool"
+    kind : "surround", "preprocess", "convolution", "relu" or "pool"
     layer : the name of the layer whose activations come out, or None where they are not those of a layer
     forward : function x -> y, cache
     backward : function dy, cache -> dx
@@ -107,10 +109,11 @@ def make_network(
     dtype : {"float32", "float64"}
         The type the network computes in.
     device : {"cpu", "cuda"}
-    border : {"zero", "replicate", "periodic"}
+    border : {"zero", "replicate", "periodic", "mirror"}
         What surrounds a feature map in every convolution: zeros, as in the paper; its edge again, which a peer does in
         its first layer; or copies of the map itself, which make a picture tileable. That is exact where no pooling
-        layer drops an odd row or column.
+        layer drops an odd row or column. "mirror" surrounds the picture with its mirror image, and feature maps with
+        zeros; activations are those of the picture alone.
     backend : object such as `PlainBackend`, the default
 
     Returns
@@ -125,7 +128,7 @@ def make_network(
     for name, value, known in (
         ("pooling", pooling, POOLING),
         ("dtype", dtype, DTYPES),
-        ("border", border, layers.BORDERS),
+        ("border", border, BORDERS),
     ):
         if value not in known:
             raise MinistyleError(f"{name} (={value!r}) must be one of {', '.join(known)}")
@@ -157,12 +160,16 @@ def make_network(
         pixel_scale=arrays.to_device(weights.pixel_scale, device),
     )
     operations = [Operation("preprocess", None, partial(preprocess_forward, weights=weights), preprocess_backward)]
+    margin = 0
+    if border == "mirror":
+        margin, border = MARGIN, "zero"
+        operations = [Operation("surround", None, surround_forward, surround_backward), *operations]
     for name, layer in architecture.layers.items():
         if layer.kind == "pool":
             operations += backend.pooling(name, *POOLING[pooling])
         elif name in on_device:
             operations += backend.convolution(name, *on_device[name], border)
-    return Network(architecture, weights, tuple(operations), tuple(on_device), dtype, device, backend)
+    return Network(architecture, weights, tuple(operations), tuple(on_device), dtype, device, backend, margin)
 
 
 @dataclass(frozen=True)
@@ -178,6 +185,7 @@ class Network:
     dtype : "float32" or "float64"
     device : "cpu" or "cuda"
     backend : see `PlainBackend`
+    margin : int, how many pixels of its mirror image surround a picture, at each edge
     """
 
     architecture: Architecture = field(repr=False)
@@ -187,6 +195,7 @@ class Network:
     dtype: str
     device: str
     backend: Any = field(repr=False)
+    margin: int = 0
 
     def features(self, pixels, layers):  # (H, W, 3) -> {name: (H_l, W_l, C_l)}
         """Return a picture's activations, after the ReLU, at some layers.
@@ -197,9 +206,8 @@ class Network:
         layers : iterable of str, such as ["conv1_1", "conv4_2"]
         """
         taps = {self.architecture.layer_name(name) for name in layers}
-        return {
-            operation.layer: x for operation, x, _ in self._run(self.to_device(pixels), taps) if operation.layer in taps
-        }
+        run = self._run(self.to_device(pixels), taps)
+        return {operation.layer: self._inside(x, operation.layer) for operation, x, _ in run if operation.layer in taps}
 
     def forward(self, pixels, taps):  # (H, W, 3) -> {name: (H_l, W_l, C_l)}, tape
         """Run a picture through the network as far as the deepest layer in `taps`.
@@ -224,12 +232,12 @@ class Network:
         for operation, x, cache in self._run(pixels, taps):
             tape.append((operation, cache))
             if operation.layer in taps:
-                features[operation.layer] = x
+                features[operation.layer] = self._inside(x, operation.layer)
         return features, tape
 
     def _run(self, x, taps):
         """Run x through the network, as far as all taps; yield each operation, its output and its cache."""
-        self._check(x, taps)
+        self.check(x.shape, taps)
         left = set(taps)
         for operation in self.operations:
             x, cache = operation.forward(x)
@@ -264,8 +272,12 @@ class Network:
             if operation.layer in gradients:
                 gradient = gradients.pop(operation.layer)
                 if dx is None:
-                    dx = array_module(self.weights.pixel_mean).zeros(gradient.shape, self.dtype)
-                self.backend.over_rows(partial(_add_rows, dx, gradient), dx)
+                    edge = self._edge(operation.layer)
+                    height, width, channels = gradient.shape
+                    shape = (height + 2 * edge, width + 2 * edge, channels)
+                    dx = array_module(self.weights.pixel_mean).zeros(shape, self.dtype)
+                inside = self._inside(dx, operation.layer)
+                self.backend.over_rows(partial(_add_rows, inside, gradient), inside)
                 del gradient
             if dx is not None:
                 dx = operation.backward(dx, cache)
@@ -275,7 +287,12 @@ class Network:
         """Return a picture as an array on the network's device, in its data type."""
         return arrays.to_device(pixels, self.device, self.dtype)
 
-    def _check(self, pixels, taps):
+    def without_margin(self):
+        """Return the same network for pictures that are surrounded already, by `surround_forward`."""
+        return replace(self, operations=self.operations[1:], margin=0) if self.margin else self
+
+    def check(self, shape, taps):
+        """Raise `MinistyleError` if layers are unknown, or not reached from a picture of this shape (H, W, 3)."""
         if not taps:
             raise MinistyleError("name at least one layer of the network")
         for name in taps:
@@ -286,19 +303,59 @@ class Network:
                     "run 'python -m ministyle weights import FILE --dtype float32'"
                 )
         deepest = self.architecture.deepest(taps)
-        height, width, _ = pixels.shape
+        height, width, _ = shape
         if 0 in deepest.size(height, width):
             raise MinistyleError(
                 f"a picture of {width} x {height} pixels is too small for {deepest.name}: each side must have "
                 f"at least {2**deepest.halvings}; try a larger --image-size or --style-size"
             )
+        if min(height, width) < self.margin:
+            raise MinistyleError(
+                f"a picture of {width} x {height} pixels is too small for a mirror image around it: each side must "
+                f"have at least {self.margin}; try a larger --image-size or --style-size, or --border zero"
+            )
+
+    def _edge(self, name):
+        """Return how wide the margin is in a layer."""
+        return self.margin >> self.architecture.layers[name].halvings
+
+    def _inside(self, x, name):
+        """Return the positions of a layer that belong to the picture itself, a view."""
+        edge = self._edge(name)
+        return x[edge : x.shape[0] - edge, edge : x.shape[1] - edge]
 
 
 def _add_rows(dx, gradient, rows):
     dx[rows] += gradient[rows]
 
 
-# Preprocessing and normalisation -------------------------------------------------------------------------
+# Surroundings, preprocessing and normalisation -----------------------------------------------------------
+
+
+def surround_forward(pixels):  # (H, W, 3) -> (H + 32, W + 32, 3)
+    """Surround a picture with `MARGIN` pixels of its mirror image.
+
+    Without it, pixels at the edge answer for what is not there, and a picture gets a frame. The losses must not see the
+    mirror image: its pixels would count twice, once themselves and once in the mirror, and a step would show where that
+    ends.
+
+    Returns
+    -------
+    y : array (H + 32, W + 32, 3)
+    cache : None
+    """
+    return array_module(pixels).pad(pixels, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), "symmetric"), None
+
+
+def surround_backward(dy, cache):  # (H + 32, W + 32, 3) -> (H, W, 3)
+    """Propagate a gradient back through `surround_forward`: what reaches a mirrored pixel belongs to its original."""
+    dx = dy
+    for _ in range(2):  # along the rows, then along the columns
+        first, inner, last = dx[:MARGIN], dx[MARGIN:-MARGIN].copy(), dx[-MARGIN:]
+        inner[:MARGIN] += first[::-1]
+        inner[-MARGIN:] += last[::-1]
+        dx = inner.swapaxes(0, 1)
+    return array_module(dy).ascontiguousarray(dx)
 
 
 def preprocess_forward(pixels, weights):  # (H, W, 3) -> (H, W, 3)

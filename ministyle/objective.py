@@ -2,17 +2,13 @@
 
 The loss is a sum of terms. The objective runs the network forward, asks every term for its value and its gradient with
 respect to the activations, and sends the gradients back to the pixels in one sweep.
-
-A network that sees zeros around a picture paints a frame: pixels at the edge answer for what is not there. Where that
-is not wanted, `mirrored` lets the network see the picture's mirror image around it.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from .arrays import array_module
 from .errors import MinistyleError
 from .terms import (
     CONTENT_LAYERS,
@@ -163,67 +159,3 @@ class Objective:
                 values[term.name], pixel_gradient = term.value_and_gradient(pixels, self.network.backend.over_rows)
                 gradient = gradient + pixel_gradient
         return Evaluation(sum(values.values()), gradient, values)
-
-
-# A picture and its mirror image --------------------------------------------------------------------------
-
-MARGIN = 1 / 32  # of the longer side: the width of the mirror image. The frame that zeros leave is narrower.
-
-
-def margin_of(size):
-    """Return how many pixels of its mirror image surround a picture of this (height, width), at each edge."""
-    return min(max(1, round(MARGIN * max(size))), min(size) - 1)
-
-
-def with_margin(size):
-    """Return the (height, width) of a picture together with its margin."""
-    return tuple(side + 2 * margin_of(size) for side in size)
-
-
-def surround(picture):  # (H, W, C) -> (H + 2 m, W + 2 m, C)
-    """Surround a picture with its mirror image; the edge itself is not repeated."""
-    margin = margin_of(picture.shape[:2])
-    return array_module(picture).pad(picture, ((margin, margin), (margin, margin), (0, 0)), "reflect")
-
-
-def surround_backward(dy, margin):  # (H + 2 m, W + 2 m, C), int -> (H, W, C)
-    """Propagate a gradient back through `surround`: what reaches a mirrored pixel belongs to the pixel itself."""
-    dx = dy.copy()
-    if margin == 0:  # of a picture of a single row or column
-        return dx
-    for _ in range(2):  # along the rows, then along the columns
-        dx[margin + 1 : 2 * margin + 1] += dx[:margin][::-1]
-        dx[-2 * margin - 1 : -margin - 1] += dx[-margin:][::-1]
-        dx = dx[margin:-margin].swapaxes(0, 1)
-    return dx
-
-
-def mirrored(compose, content, style):
-    """Compose an objective for pictures that the network sees surrounded by their mirror images.
-
-    Parameters
-    ----------
-    compose : function (content, style) -> Objective
-    content, style : arrays (H, W, 3), or None
-    """
-    content, style = (None if picture is None else surround(picture) for picture in (content, style))
-    return MirroredObjective(compose(content, style))
-
-
-class MirroredObjective:
-    """The objective of a picture without its margin, which `surround` adds for another objective.
-
-    Parameters
-    ----------
-    objective : Objective, of pictures with a margin
-    """
-
-    def __init__(self, objective):
-        self.objective = objective
-        self.network, self.terms = objective.network, objective.terms
-
-    def __call__(self, pixels):  # (H, W, 3) -> Evaluation
-        """Evaluate a picture; see `Objective`."""
-        evaluation = self.objective(surround(pixels))
-        gradient = surround_backward(evaluation.gradient, margin_of(pixels.shape[:2]))
-        return replace(evaluation, gradient=array_module(gradient).ascontiguousarray(gradient))

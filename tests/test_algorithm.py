@@ -9,7 +9,6 @@ from conftest import bare_settings, relative_error, sentence
 from ministyle import algorithm
 from ministyle.algorithm import compose_objective, repaint, white_noise
 from ministyle.objective import Objective
-from ministyle.settings import Settings
 from ministyle.solvers import LEARNING_RATE, minimise
 
 FEW = bare_settings(content_layers=("conv2_1",), style_layers=("conv1_1", "conv2_1"), style_weight=30, iterations=6)
@@ -95,22 +94,6 @@ def test_a_margin_around_the_painting_is_not_counted(network64, random):
     (term,) = compose_objective(network64, settings, None, style, style_margin=16).terms
     F = network64.features(style, ["conv1_1"])["conv1_1"][16:-16, 16:-16].reshape(-1, 64)
     assert relative_error(term.target, F.T @ F / len(F)) < 1e-12
-
-
-def test_with_mirror_images_around_it_is_the_objective_of_pictures_padded_by_hand(network64, random):
-    pixels, content = random.uniform(0, 255, (2, 32, 70, 3))
-    style = random.uniform(0, 255, (40, 33, 3))
-    settings = Settings(border="mirror", tv_weight=0.5)
-
-    def padded(picture):
-        margin = round(max(picture.shape) / 32)
-        return np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), "reflect")
-
-    composed = compose_objective(network64, settings, content, style)(pixels)
-    bare = dataclasses.replace(settings, border="zero")
-    expected = compose_objective(network64, bare, padded(content), padded(style))(padded(pixels))
-    assert composed.terms == expected.terms
-    assert composed.gradient.shape == pixels.shape
 
 
 # The solver ------------------------------------------------------------------------------------------

@@ -7,13 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import relative_error
+from conftest import relative_error, sentence
+from made_up_weights import make_up_weights
 from tolerances import EXACT, REFERENCE, WINOGRAD_NETWORK
 
-from ministyle.arrays import to_device, to_host
+from ministyle.architecture import VGG19
+from ministyle.arrays import array_module, to_device, to_host
 from ministyle.errors import MinistyleError
 from ministyle.files import shipped_path
-from ministyle.network import PlainBackend, make_network, normalise, preprocess_forward
+from ministyle.network import (
+    MARGIN,
+    PlainBackend,
+    make_network,
+    normalise,
+    preprocess_forward,
+    surround_backward,
+    surround_forward,
+)
 from ministyle.objective import Objective
 from ministyle.pictures.reading import read_picture
 from ministyle.weights.load import load_network
@@ -272,7 +282,7 @@ print(list(BACKENDS), evaluation.loss > 0)
     assert done.stdout == "['direct'] True\n", done.stderr
 
 
-@pytest.mark.parametrize("setting", [{"pooling": "median"}, {"dtype": "float16"}, {"border": "mirror"}])
+@pytest.mark.parametrize("setting", [{"pooling": "median"}, {"dtype": "float16"}, {"border": "reflect"}])
 def test_unknown_settings_are_refused(weights, setting):
     (value,) = setting.values()
     with pytest.raises(MinistyleError, match=value):
@@ -294,3 +304,90 @@ def test_with_a_periodic_border_a_picture_has_no_edges(weights, random, convolut
     assert relative_error(moved_features["conv3_1"], np.roll(features["conv3_1"], (4, -8), axis=(0, 1))) < 1e-12
     assert relative_error(moved_features["conv5_1"], np.roll(features["conv5_1"], (1, -2), axis=(0, 1))) < 1e-12
     assert relative_error(moved_gradient, np.roll(gradient, (16, -32), axis=(0, 1))) < 1e-12
+
+
+# A picture and its mirror image ------------------------------------------------------------------------
+
+AROUND = ((16, 16), (16, 16), (0, 0))
+SIZES = [(40, 48), (41, 33), (16, 17), (16, 90)]  # even, odd, thin; as narrow as the margin
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_picture_is_surrounded_by_its_mirror_image(device, random, size):
+    picture = random.uniform(0, 255, (*size, 3))
+    surrounded, _ = surround_forward(to_device(picture, device))
+    np.testing.assert_array_equal(to_host(surrounded), np.pad(picture, AROUND, "symmetric"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_reaches_a_mirrored_pixel_reaches_the_pixel_itself(device, random, size):
+    """<u, S v> = <S^T u, v> for a linear map S, exactly."""
+    v = to_device(random.normal(size=(*size, 3)), device)
+    u = to_device(random.normal(size=(size[0] + 2 * MARGIN, size[1] + 2 * MARGIN, 3)), device)
+    kept = to_host(u).copy()
+    back = surround_backward(u, None)
+    assert back.shape == v.shape and to_host(back).flags.c_contiguous
+    assert float((u * surround_forward(v)[0]).sum()) == pytest.approx(float((back * v).sum()), rel=1e-12)
+    np.testing.assert_array_equal(to_host(u), kept)
+
+
+@pytest.mark.parametrize("size", [(48, 64), (51, 37)])
+@pytest.mark.parametrize("convolution", ["direct", "winograd"])
+def test_with_a_mirror_image_activations_are_those_inside_a_picture_padded_by_hand(weights, random, convolution, size):
+    pixels = random.uniform(0, 255, (*size, 3))
+    options = {"dtype": "float64", "device": "cpu", "convolution": convolution}
+    mirrored = load_network(weights, border="mirror", **options)
+    features = load_network(weights, **options).features(np.pad(pixels, AROUND, "symmetric"), TAPS)
+    own, _ = mirrored.forward(pixels, TAPS)
+    for name in TAPS:
+        edge = 16 >> VGG19.layers[name].halvings
+        height, width = VGG19.layers[name].size(*size)
+        expected = features[name][edge : edge + height, edge : edge + width]
+        np.testing.assert_array_equal(mirrored.features(pixels, TAPS)[name], expected)
+        np.testing.assert_array_equal(own[name], expected)
+
+
+def test_with_a_mirror_image_the_gradient_is_the_loss_s_derivative(weights, random):
+    network = load_network(weights, dtype="float64", device="cpu", border="mirror")
+    pixels, content, style = random.uniform(0, 255, (3, 20, 35, 3))
+    objective = Objective(network, content=content, style=style, tv_weight=1.0)
+    gradient = objective(pixels).gradient
+    assert gradient.shape == pixels.shape
+    direction = random.normal(size=pixels.shape)
+    for rows in (slice(None), slice(0, 1), slice(15, 16)):  # with the edge, and the last that is mirrored, on their own
+        along = np.zeros_like(direction)
+        along[rows] = direction[rows]
+        ahead, behind = (objective(pixels + side * 1e-5 * along).loss for side in (1, -1))
+        assert (gradient * along).sum() == pytest.approx((ahead - behind) / 2e-5, rel=1e-3)
+
+
+def test_with_a_mirror_image_no_pixel_counts_more_than_another(random):
+    """With kernels that are symmetric, an even picture has an even gradient, up to its edges."""
+
+    def symmetric(shape):
+        kernel = random.uniform(0, 1, shape)
+        return kernel + kernel[::-1] + kernel[:, ::-1] + kernel[::-1, ::-1] if len(shape) == 4 else kernel
+
+    weights = make_up_weights(VGG19, symmetric)
+    pixels = np.full((48, 50, 3), 130.0)
+    spreads = {}
+    for border in ("zero", "mirror"):
+        network = make_network(weights, dtype="float64", border=border)
+        options = {"content_layers": ["conv2_1"], "style_layers": ["conv1_1", "conv2_1"]}
+        gradient = Objective(network, content=pixels + 50, style=pixels + 60, **options)(pixels).gradient
+        spreads[border] = np.ptp(gradient, axis=(0, 1)).max() / abs(gradient).mean()
+    assert spreads["mirror"] < 1e-11 < 0.1 < spreads["zero"]
+
+
+@pytest.mark.parametrize(("size", "layers"), [((15, 40), ["conv1_1"]), ((60, 15), ["conv5_1"])])
+def test_a_picture_narrower_than_the_margin_has_no_mirror_image(weights, size, layers):
+    network = load_network(weights, device="cpu", border="mirror")
+    assert "too small" in sentence(network.features, np.zeros((*size, 3)), layers)
+
+
+def test_a_mirror_image_stays_on_the_device(xp, device, weights, random):
+    network = load_network(weights, device=device, border="mirror")
+    content, style, pixels = (network.to_device(random.uniform(0, 255, (16, 19, 3))) for _ in range(3))
+    evaluation = Objective(network, content=content, style=style)(pixels)
+    assert array_module(evaluation.gradient) is xp and evaluation.gradient.dtype == np.float32
+    assert array_module(evaluation.loss) is xp

@@ -6,9 +6,9 @@ import threadpoolctl
 from conftest import relative_error, sentence
 
 from ministyle import losses
-from ministyle.arrays import array_module, to_device, to_host
+from ministyle.arrays import array_module, to_device
 from ministyle.errors import MinistyleError
-from ministyle.objective import Objective, margin_of, mirrored, surround, surround_backward, with_margin
+from ministyle.objective import Objective
 from ministyle.terms import STYLE_LAYERS, StyleTerm, TotalVariationTerm
 from ministyle.weights.load import load_network
 
@@ -196,77 +196,3 @@ def test_a_picture_of_another_size_than_the_content_is_refused(network64, random
     objective = Objective(network64, content=random.uniform(0, 255, (32, 32, 3)))
     with pytest.raises(MinistyleError, match="differ in size"):
         objective(random.uniform(0, 255, (32, 48, 3)))
-
-
-# A picture and its mirror image ------------------------------------------------------------------------
-
-SIZES = [(40, 48), (41, 33), (2, 2), (2, 90), (400, 3), (1, 20), (7, 640)]  # even, odd, thin; as narrow as the margin
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_a_picture_is_surrounded_by_its_mirror_image(device, random, size):
-    picture = random.uniform(0, 255, (*size, 3))
-    margin = margin_of(size)
-    surrounded = surround(to_device(picture, device))
-    np.testing.assert_array_equal(to_host(surrounded), np.pad(picture, (*[(margin, margin)] * 2, (0, 0)), "reflect"))
-    assert surrounded.shape[:2] == with_margin(size)
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_what_reaches_a_mirrored_pixel_reaches_the_pixel_itself(device, random, size):
-    """<u, S v> = <S^T u, v> for a linear map S, exactly."""
-    v = to_device(random.normal(size=(*size, 3)), device)
-    u = to_device(random.normal(size=(*with_margin(size), 3)), device)
-    kept = to_host(u).copy()
-    back = surround_backward(u, margin_of(size))
-    assert back.shape == v.shape
-    assert float((u * surround(v)).sum()) == pytest.approx(float((back * v).sum()), rel=1e-12)
-    np.testing.assert_array_equal(to_host(u), kept)
-
-
-def test_the_margin_is_a_share_of_the_longer_side_and_never_as_wide_as_the_picture():
-    assert margin_of((320, 640)) == margin_of((640, 320)) == round(640 / 32)
-    assert [margin_of(size) for size in ((16, 16), (2, 900), (1, 1))] == [1, 1, 0]
-    assert with_margin((320, 640)) == (360, 680)
-
-
-@pytest.fixture
-def mirrored_objective(network64, pictures):
-    _, content, style = pictures
-    return mirrored(lambda *both: Objective(network64, content=both[0], style=both[1], tv_weight=1.0), content, style)
-
-
-def test_a_mirrored_objective_is_that_of_the_surrounded_pictures(network64, mirrored_objective, pictures):
-    margin = margin_of((16, 19))
-    pixels, content, style = (np.pad(picture, (*[(margin, margin)] * 2, (0, 0)), "reflect") for picture in pictures)
-    expected = Objective(network64, content=content, style=style, tv_weight=1.0)(pixels)
-    evaluation = mirrored_objective(pictures[0])
-    assert evaluation.terms == expected.terms and evaluation.loss == expected.loss
-    assert evaluation.gradient.shape == pictures[0].shape and evaluation.gradient.flags.c_contiguous
-    assert [term.name for term in mirrored_objective.terms] == list(evaluation.terms)
-
-
-def test_the_gradient_of_a_mirrored_objective_is_its_loss_s_derivative(mirrored_objective, pictures, random):
-    direction = random.normal(size=pictures[0].shape)
-    for rows in (slice(None), slice(0, 1), slice(1, 2)):  # the edge itself, and what is mirrored, on their own
-        along = np.zeros_like(direction)
-        along[rows] = direction[rows]
-        slope = (mirrored_objective(pictures[0]).gradient * along).sum()
-        ahead, behind = (mirrored_objective(pictures[0] + side * 1e-4 * along).loss for side in (1, -1))
-        assert slope == pytest.approx((ahead - behind) / 2e-4, rel=1e-5)
-
-
-@pytest.mark.parametrize("halves", [("content",), ("style",)])
-def test_half_a_mirrored_objective_will_do(network64, pictures, halves):
-    content, style = (pictures[1] if half in halves else None for half in ("content", "style"))
-    both = mirrored(lambda content, style: Objective(network64, content=content, style=style), content, style)
-    assert float(both(pictures[1]).loss) < 1e-9 < float(both(pictures[0]).loss)
-
-
-def test_a_mirrored_objective_stays_on_the_device(xp, device, weights, pictures):
-    _, content, style = (picture.astype("float32") for picture in pictures)
-    network = load_network(weights, device=device)
-    objective = mirrored(lambda *both: Objective(network, content=both[0], style=both[1]), content, style)
-    evaluation = objective(to_device(pictures[0], device, "float32"))
-    assert array_module(evaluation.gradient) is xp and evaluation.gradient.dtype == np.float32
-    assert array_module(evaluation.loss) is xp

@@ -10,7 +10,7 @@ import pytest
 
 import ministyle
 from ministyle.fast.bands import BandedObjective
-from ministyle.objective import Objective, mirrored
+from ministyle.objective import Objective
 from ministyle.solvers import minimise
 from ministyle.weights.load import load_network
 
@@ -30,10 +30,8 @@ def pictures(random):
 
 
 def compose(weights, pictures, *, pooling="average", rows=None, border="zero", **options):
-    network = load_network(weights, normalised=True, device="cuda", pooling=pooling)
+    network = load_network(weights, normalised=True, device="cuda", pooling=pooling, border=border)
     content, style = (network.to_device(picture) for picture in pictures)
-    if border == "mirror":
-        return mirrored(lambda *inner: compose(weights, inner, pooling=pooling, rows=rows, **options), content, style)
     if rows is not None:
         return BandedObjective(network, rows=rows, content=content, style=style, **options)
     return Objective(network, content=content, style=style, **options)

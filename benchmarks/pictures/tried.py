@@ -10,7 +10,7 @@ from ministyle import algorithm
 from ministyle.arrays import to_host
 from ministyle.jobs.job import Job
 from ministyle.jobs.scales import COARSEST, SHARE, Scale
-from ministyle.objective import MirroredObjective, Objective
+from ministyle.objective import Objective
 from ministyle.pictures.sizes import resize
 from ministyle.pictures.values import to_uint8
 from ministyle.settings import Settings
@@ -83,7 +83,7 @@ def equal_gradients(objective, start):
     moved = 0.5 * (start + start.mean(axis=(0, 1)))
     for term in objective.terms:
         if term.layer is not None:
-            alone = MirroredObjective(Objective(objective.network, [term]))
+            alone = Objective(objective.network, [term])
             gradient = alone(moved if term.name.startswith("content") else start).gradient
             term.weight *= 0.1 / float(abs(gradient).mean() * 255)
 

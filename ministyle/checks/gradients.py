@@ -9,7 +9,14 @@ import numpy as np
 from .. import arrays, layers, losses
 from ..arrays import to_device
 from ..errors import MinistyleError
-from ..network import BACKENDS, POOLING, preprocess_backward, preprocess_forward
+from ..network import (
+    BACKENDS,
+    POOLING,
+    preprocess_backward,
+    preprocess_forward,
+    surround_backward,
+    surround_forward,
+)
 from ..objective import Objective
 from ..terms import CONTENT_LAYERS, STYLE_LAYERS
 from ..weights.file import Weights, load_weights
@@ -134,7 +141,9 @@ def _check_layers(sampler):
 
 
 def _check_preprocessing(sampler, weights):
-    """Check the preprocessing, which every backend shares."""
+    """Check what comes before the first layer, which every backend shares."""
+    error = sampler.adjoint(surround_forward, surround_backward, [(20, 17, 3), (16, 16, 3)])
+    yield Check("mirror image", "adjoint", error, LINEAR_TOLERANCE)
     origin, _ = preprocess_forward(0 * sampler.normal(4, 5, 3), weights)  # the mean makes the map affine
 
     def centred(x):

@@ -14,7 +14,7 @@ from ..errors import MinistyleError
 from ..fast.bands import MULTIPLE, margin
 from ..fast.scratch import kernel_bytes, scratch_bytes
 from ..fast.workers import available_cores
-from ..objective import with_margin
+from ..network import MARGIN
 from ..pictures.sizes import size_to_fit
 from ..solvers import SOLVERS, choose_optimizer
 
@@ -141,7 +141,7 @@ def style_bytes(size, settings, *, content=True, style_size, rows=None, architec
 
 def seen(size, settings):
     """Return the (height, width) that the network sees of a picture of a size: more, with its mirror image around."""
-    return with_margin(size) if settings.border == "mirror" else size
+    return tuple(side + 2 * MARGIN for side in size) if settings.border == "mirror" else size
 
 
 def _window(architecture, height, rows, layers):

@@ -17,9 +17,9 @@ The price: the rows around each band are computed for two bands, and every band 
 from dataclasses import dataclass
 from functools import partial
 
-from ..algorithm import compose_with_border
 from ..arrays import array_module
 from ..errors import MinistyleError
+from ..network import surround_backward, surround_forward
 from ..objective import Objective
 from ..settings import terms_of
 from ..terms import AdditiveTerm, GradientByRows, Scene, StyleTerm
@@ -44,28 +44,36 @@ class Band:
     ----------
     first, last : int, the band's own rows
     top, bottom : int, the rows of its window
+    edge : int, how many pixels at each edge of the picture are its mirror image and belong to no band
     """
 
     first: int
     last: int
     top: int
     bottom: int
+    edge: int = 0
 
     def in_picture(self, layer):
-        """Return the band's own rows in a `Layer` of the whole picture, a slice."""
-        return slice(self.first >> layer.halvings, self.last >> layer.halvings)
+        """Return the band's own rows in a `Layer` of the whole picture, without its mirror image, a slice."""
+        return slice((self.first - self.edge) >> layer.halvings, (self.last - self.edge) >> layer.halvings)
 
     def in_window(self, layer):
-        """Return the band's own rows in a `Layer` of its window, a slice."""
-        return slice((self.first - self.top) >> layer.halvings, (self.last - self.top) >> layer.halvings)
+        """Return the band's own rows and columns in a `Layer` of its window, two slices."""
+        edge = self.edge >> layer.halvings
+        rows = slice((self.first - self.top) >> layer.halvings, (self.last - self.top) >> layer.halvings)
+        return rows, slice(edge, -edge or None)
 
 
-def split_into_bands(height, rows, margin):
-    """Return the bands of a picture, each `rows` high but for the last, which may be higher by less than `MULTIPLE`."""
+def split_into_bands(height, rows, margin, edge=0):
+    """Return the bands of a picture.
+
+    Each is `rows` high, but for the last, which may be higher by less than `MULTIPLE`, and what the edge takes from the
+    first and the last.
+    """
     firsts = list(range(0, max(1, height - MULTIPLE + 1), rows))
     lasts = [*firsts[1:], height]
     return [
-        Band(first, last, max(0, first - margin), min(height, last + margin))
+        Band(max(first, edge), min(last, height - edge), max(0, first - margin), min(height, last + margin), edge)
         for first, last in zip(firsts, lasts, strict=True)
     ]
 
@@ -105,12 +113,8 @@ def compose_banded_objective(network, settings, content, style, *, rows=None, st
     rows : int, optional, the height of the bands in which the picture is worked on
     style_rows : int, optional, the height of the bands in which the painting's Gram matrices are computed
     """
-
-    def compose(content, style):
-        terms = terms_of(settings, banded_scene(network, content, style, rows, style_rows))
-        return Objective(network, terms) if rows is None else BandedObjective(network, terms, rows=rows)
-
-    return compose_with_border(compose, settings, content, style)
+    terms = terms_of(settings, banded_scene(network, content, style, rows, style_rows))
+    return Objective(network, terms) if rows is None else BandedObjective(network, terms, rows=rows)
 
 
 def banded_scene(network, content, style, rows, style_rows):
@@ -164,12 +168,14 @@ class BandedObjective(Objective):
         sums = self._sum_first(global_terms, pixels)
         compared = {term.name: term.compare(sums[term.name], shapes[term.layer]) for term in global_terms}
         derivatives = {name: derivative for name, (_, derivative) in compared.items()}
-        gradient = array_module(pixels).zeros_like(pixels)
-        for band in _bands(self.network, pixels, self.layers, self.rows):
-            features, tape = self.network.forward(pixels[band.top : band.bottom], self.layers)
+        surrounded, network = _surrounded(self.network, pixels)
+        gradient = array_module(pixels).zeros_like(surrounded)
+        for band in _bands(self.network, surrounded, self.layers, self.rows):
+            features, tape = network.forward(surrounded[band.top : band.bottom], self.layers)
             gradients = {name: self._gradient(name, F, band, derivatives, sums) for name, F in features.items()}
             del features
-            gradient[band.top : band.bottom] += self.network.backward(tape, gradients, release=True)
+            gradient[band.top : band.bottom] += network.backward(tape, gradients, release=True)
+        gradient = surround_backward(gradient, None) if self.network.margin else gradient
         values = {term.name: term.compare(sums[term.name], shapes[term.layer])[0] for term in terms}
         return self._with_pixel_terms(pixels, values, gradient)
 
@@ -213,8 +219,13 @@ class BandedObjective(Objective):
         return sums
 
 
-def _bands(network, pixels, layers, rows):
-    return split_into_bands(pixels.shape[0], rows, margin(network.architecture, layers))
+def _surrounded(network, pixels):
+    """Return a picture with the network's margin around it, and the network that takes it so."""
+    return surround_forward(pixels)[0] if network.margin else pixels, network.without_margin()
+
+
+def _bands(network, surrounded, layers, rows):
+    return split_into_bands(surrounded.shape[0], rows, margin(network.architecture, layers), network.margin)
 
 
 def _use_bands(network, picture, layers, rows, use):
@@ -223,8 +234,10 @@ def _use_bands(network, picture, layers, rows, use):
     No band's arrays outlive it. Those of the next band have another size, and would not fit into the gaps around them.
     """
     pixels = network.to_device(picture)
-    for band in _bands(network, pixels, layers, rows):
-        features = network.features(pixels[band.top : band.bottom], layers)
+    network.check(pixels.shape, layers)
+    surrounded, inner = _surrounded(network, pixels)
+    for band in _bands(network, surrounded, layers, rows):
+        features = inner.features(surrounded[band.top : band.bottom], layers)
         for name in list(features):
             use(band, network.architecture.layers[name], features.pop(name))
         network.backend.release()
@@ -248,11 +261,11 @@ def _shifted(rows, first, own):
 
 
 class _Inside:
-    """A gradient that is given for some rows of a layer and is zero in all others."""
+    """A gradient that is given for some rows and columns of a layer and is zero in all others."""
 
-    def __init__(self, gradient, rows, like):
+    def __init__(self, gradient, inside, like):
         self.gradient = gradient
-        self.rows = rows
+        self.rows, self.columns = inside
         self.like = like
         self.shape = like.shape
 
@@ -262,5 +275,5 @@ class _Inside:
         first, last = max(start, self.rows.start), min(stop, self.rows.stop)
         if first < last:
             own = slice(first - self.rows.start, last - self.rows.start)
-            result[first - start : last - start] = self.gradient[own]
+            result[first - start : last - start, self.columns] = self.gradient[own]
         return result

@@ -121,7 +121,7 @@ class Job:
             device=settings.device,
             convolution=settings.convolution,
             threads=settings.threads,
-            border="periodic" if self.tileable else "zero" if settings.border == "mirror" else settings.border,
+            border="periodic" if self.tileable else settings.border,
             tf32=settings.tf32,
         )
 

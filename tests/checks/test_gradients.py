@@ -37,7 +37,7 @@ def failures(weights, convolution="direct"):
 def test_the_packages_own_gradients_pass(weights):
     checks = list(check_gradients(weights, size=17, directions=2, seed=5))
     assert [check for check in checks if not check.passed] == []
-    assert len({(check.name, check.method, check.convolution) for check in checks}) == len(checks) == 46
+    assert len({(check.name, check.method, check.convolution) for check in checks}) == len(checks) == 47
     assert all(check.tolerance <= 1e-7 for check in checks)
     assert {check.tolerance for check in checks if check.method == "adjoint"} == {1e-8}
 

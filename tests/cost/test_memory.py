@@ -1,7 +1,6 @@
 """The count of memory against what is measured, and limits that are kept."""
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import ministyle
 from ministyle.cost.memory import PROGRAM, evaluation_bytes, forward_bytes, make_plan, run_bytes, style_bytes
 from ministyle.errors import MinistyleError
 from ministyle.fast.buffers import BufferPool
-from ministyle.objective import CONTENT_LAYERS, STYLE_LAYERS, Objective, with_margin
+from ministyle.objective import CONTENT_LAYERS, STYLE_LAYERS, Objective
 from ministyle.settings import Settings
 from ministyle.terms import gram_matrices
 from ministyle.weights.load import load_network
@@ -122,12 +121,12 @@ def test_bounds_take_memory_with_scipy_s_solver():
 def test_the_mirror_image_around_a_picture_is_counted():
     """Of the picture and of the painting, at their peaks; the solver and the pictures' files do not grow."""
     free, seen = (replace(CPU, border=border, optimizer="adam", convolution="direct") for border in ("zero", "mirror"))
-    around = math.prod(with_margin((512, 640))) - 512 * 640
+    around = (512 + 32) * (640 + 32) - 512 * 640
     each = evaluation_bytes(CONTENT_LAYERS, STYLE_LAYERS, plain=True)
     sizes = {"style_size": (600, 400)}
     taken = [run_bytes((512, 640), settings, **sizes) for settings in (free, seen)]
     assert taken[1] - taken[0] == pytest.approx(around * each, rel=1e-9)
-    around = math.prod(with_margin((600, 400))) - 600 * 400
+    around = (600 + 32) * (400 + 32) - 600 * 400
     taken = [style_bytes((512, 640), settings, content=False, **sizes) for settings in (free, seen)]
     assert taken[1] - taken[0] == pytest.approx(around * (forward_bytes(STYLE_LAYERS, plain=True) + 12), rel=1e-9)
 

@@ -43,9 +43,11 @@ def assert_same(banded, whole):
     assert relative_error(banded.gradient, whole.gradient) < 1e-12
 
 
-def test_with_a_replicated_border_too(weights, random):
-    network = load_network(weights, dtype="float64", device="cpu", border="replicate")
-    pixels, picture = random.uniform(0, 255, (2, 203, 40, 3))
+@pytest.mark.parametrize("height", [203, 96, 97, 47])  # with a mirror image, 96 rows are one band, and 97 two
+@pytest.mark.parametrize("border", ["replicate", "mirror"])
+def test_with_other_borders_too(weights, random, border, height):
+    network = load_network(weights, dtype="float64", device="cpu", border=border)
+    pixels, picture = random.uniform(0, 255, (2, height, 40, 3))
     whole, banded = (make(network, content=picture, style=picture) for make in (Objective, banded_by_64))
     assert_same(banded(pixels), whole(pixels))
 
@@ -230,18 +232,18 @@ def test_a_painting_with_a_margin_is_refused(network64):
 @pytest.mark.parametrize("convention", ["mean", "relative"])
 @pytest.mark.parametrize(("rows", "style_rows"), [(None, None), (64, None), (None, 64), (64, 128)])
 def test_an_objective_composed_in_bands_says_what_the_plain_one_says(
-    network64, random, monkeypatch, rows, style_rows, convention, border
+    weights, random, monkeypatch, rows, style_rows, convention, border
 ):
+    network = load_network(weights, dtype="float64", device="cpu", border=border)
     pixels, content = random.uniform(0, 255, (2, 150, 40, 3))
     style = np.sqrt(random.uniform(0, 255**2, (200, 30, 3)))
     settings = Settings(tv_weight=0.5, content_layers=("conv3_1",), convention=convention, border=border)
-    whole = algorithm.compose_objective(network64, settings, content, style)(pixels)
-    banded = bands.compose_banded_objective(network64, settings, content, style, rows=rows, style_rows=style_rows)
-    inner = banded.objective if border == "mirror" else banded
-    assert isinstance(inner, BandedObjective) == (rows is not None)
+    whole = algorithm.compose_objective(network, settings, content, style)(pixels)
+    banded = bands.compose_banded_objective(network, settings, content, style, rows=rows, style_rows=style_rows)
+    assert isinstance(banded, BandedObjective) == (rows is not None)
     heights = []
-    run = type(network64)._run
-    monkeypatch.setattr(type(network64), "_run", lambda self, x, taps: (heights.append(len(x)), run(self, x, taps))[1])
+    run = type(network)._run
+    monkeypatch.setattr(type(network), "_run", lambda self, x, taps: (heights.append(len(x)), run(self, x, taps))[1])
     assert_same(banded(pixels), whole)
     assert len(heights) == (1 if rows is None else 2 * 2)  # two bands, twice each
 

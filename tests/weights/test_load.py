@@ -72,7 +72,7 @@ def test_an_unknown_backend_is_shown_with_those_there_are(weights):
 
 
 @pytest.mark.parametrize(
-    "setting", [{"pooling": "median"}, {"dtype": "float16"}, {"device": "tpu"}, {"border": "mirror"}]
+    "setting", [{"pooling": "median"}, {"dtype": "float16"}, {"device": "tpu"}, {"border": "reflect"}]
 )
 def test_unknown_settings_are_refused_by_showing_them(weights, setting):
     (value,) = setting.values()

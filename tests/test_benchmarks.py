@@ -111,6 +111,7 @@ def test_pytorch_stops_where_the_goal_is_reached_and_looks_at_its_picture_with_p
     from benchmarks import pytorch
 
     job = default_job(48)
+    start = (2 * (job.photograph - 70)).clip(0, 255)  # with pixels at both bounds
     objective = pytorch.Objective.of(job)
     seen = []
 
@@ -119,14 +120,14 @@ def test_pytorch_stops_where_the_goal_is_reached_and_looks_at_its_picture_with_p
         return seen[-1][0]
 
     objective.loss = note
-    whole = pytorch.minimise(objective, job.photograph, 12)
+    whole = pytorch.minimise(objective, start, 12)
     losses = [loss for *_, loss in whole["steps"]]
     assert whole["evaluations"] == len(losses) == 12 and losses == sorted(losses, reverse=True)
     _, cut = seen[-1]
     assert cut.min() == 0 and cut.max() == 255 and whole["clipped"] > losses[-1]
     goal = losses[8]
     seen.clear()
-    figures = pytorch.minimise(objective, job.photograph, 12, goal=goal)
+    figures = pytorch.minimise(objective, start, 12, goal=goal)
     assert figures["evaluations"] == 1 + losses.index(goal) and figures["steps"][-1][2] == goal
     (_, best), (clipped, cut) = seen[-2:]
     assert figures["clipped"] == clipped.item() and bool((cut == best.clamp(0, 255)).all())

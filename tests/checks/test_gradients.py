@@ -55,6 +55,7 @@ def test_by_default_every_backend_of_the_device_is_checked_and_every_check_says_
         assert {"average pooling", "max pooling"} <= set(of_this)
         assert any(name.startswith("convolution") and "periodic border" in name for name in of_this)
     assert {check.name for check in checks if not check.convolution} == {
+        "mirror image",
         "preprocessing",
         "Gram matrix",
         "total variation",
@@ -70,7 +71,7 @@ def test_by_default_every_backend_of_the_device_is_checked_and_every_check_says_
 def test_one_backend_alone_can_be_checked(weights, convolution, name):
     checks = list(check_gradients(weights, convolution=convolution, **CHEAPEST))
     assert {check.convolution for check in checks} == {"", name}
-    assert len(checks) == {"direct": 27, "winograd": 28}[name]
+    assert len(checks) == {"direct": 28, "winograd": 29}[name]
 
 
 def test_it_runs_on_the_device(xp, device, weights):

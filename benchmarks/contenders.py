@@ -63,7 +63,7 @@ def picture(content, style, began, **settings):
     return {"steps": steps, "loss": result.history[-1].loss, "total": time.time() - began, "size": job.size}
 
 
-def reach(content, style, goal, evaluations, line_search=None, **settings):
+def reach(content, style, goal, evaluations, bounds=None, **settings):
     """Minimise the loss of the same picture with PyTorch, all at full size; see `pytorch.minimise`."""
     from ministyle import Job, Settings
 
@@ -72,7 +72,7 @@ def reach(content, style, goal, evaluations, line_search=None, **settings):
     job = Job.of(Settings(**settings), content, style)
     objective = pytorch.Objective.of(job, layout="channels_last")
     photograph, _ = job.pictures
-    return pytorch.minimise(objective, photograph, evaluations, line_search, goal)
+    return pytorch.minimise(objective, photograph, evaluations, goal=goal, bounds=bounds)
 
 
 def sgemm(size=2048, repetitions=5):

@@ -1,10 +1,10 @@
-"""A Neural Algorithm of Artistic Style, the whole of it: `python docs/pico.py PHOTO PAINTING OUT [PIXELS ITERATIONS]`."""
+"""A Neural Algorithm of Artistic Style, whole: `python docs/pico.py PHOTO PAINTING OUT [PIXELS [ITERATIONS]]`."""
 
 import sys
 
 import h5py
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy.optimize import minimize
 
 CONTENT, STYLE = ["conv4_2"], ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"]
@@ -59,24 +59,22 @@ def loss_and_gradient(x, network, P, A):  # P: the photograph's activations, A: 
         loss += ALPHA * (difference**2).mean()
         dF[name] = ALPHA * 2 * difference / difference.size
     for name in STYLE:
-        F, weight = features[name], BETA / len(STYLE)
-        difference = gram(F) - A[name]
-        loss += weight * (difference**2).mean()
-        dF[name] = dF.get(name, 0) + weight * 4 * F @ difference / difference.size / (F.size / F.shape[2])
+        F, difference = features[name], gram(features[name]) - A[name]
+        loss += BETA / len(STYLE) * (difference**2).mean()
+        dF[name] = dF.get(name, 0) + BETA / len(STYLE) * 4 * F @ difference / difference.size / (F.size / F.shape[2])
     return loss, backward(dF, features, network)
 
 
 if __name__ == "__main__":
-    content, style, out, size, iterations = [*sys.argv[1:], 256, 100][:5]
-    pictures = [Image.open(path).convert("RGB") for path in (content, style)]
-    photo, painting = (np.asarray(picture.reduce(max(1, max(picture.size) // int(size))), "float32") for picture in pictures)
-    network = load()
-    targets = network, forward(photo, network), {name: gram(F) for name, F in forward(painting, network).items()}
+    content, style, out, size, iterations = [*sys.argv[1:], *["256", "100"][len(sys.argv) - 4 :]]
+    pictures = (ImageOps.contain(Image.open(path).convert("RGB"), (int(size),) * 2) for path in (content, style))
+    photo, painting = (np.asarray(picture, "float32") for picture in pictures)
+    network, how = load(), {"options": {"maxiter": int(iterations), "ftol": 0, "gtol": 0}}
+    targets = forward(photo, network), {name: gram(F) for name, F in forward(painting, network).items()}
 
-    def objective(x):  # SciPy's vector of float64 -> the loss, and its gradient as such a vector
-        loss, dx = loss_and_gradient(x.reshape(photo.shape).astype(photo.dtype), *targets)
+    def objective(x):
+        loss, dx = loss_and_gradient(x.reshape(photo.shape).astype("float32"), network, *targets)
         return float(loss), dx.astype(float).ravel()
 
-    options = {"maxiter": int(iterations), "ftol": 0, "gtol": 0}
-    result = minimize(objective, photo.ravel(), jac=True, method="L-BFGS-B", bounds=[(0, 255)] * photo.size, options=options)
-    Image.fromarray(result.x.reshape(photo.shape).round().astype("uint8")).save(out)
+    x = minimize(objective, photo.ravel(), jac=True, method="L-BFGS-B", bounds=[(0, 255)] * photo.size, **how).x
+    Image.fromarray(x.reshape(photo.shape).round().astype("uint8")).save(out)

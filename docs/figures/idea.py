@@ -39,7 +39,13 @@ def main():
         axes.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", mutation_scale=9, color=color, linewidth=1.4))
     axes.add_patch(
         FancyArrowPatch(
-            (-11, 6), (-11, 17), arrowstyle="-|>", mutation_scale=9, color="black", connectionstyle="arc3", linewidth=1.4
+            (-11, 6),
+            (-11, 17),
+            arrowstyle="-|>",
+            mutation_scale=9,
+            color="black",
+            connectionstyle="arc3",
+            linewidth=1.4,
         )
     )
     axes.text(-11, 18.5, "L-BFGS\nchanges $x$", ha="center", va="bottom")
@@ -58,7 +64,9 @@ def draw_blocks(axes):
             x += 1.2
             continue
         block = name[4]
-        axes.add_patch(Rectangle((x, -height / 2), 3.2, height, facecolor="#dde6ee", edgecolor="#5b6b7a", linewidth=0.8))
+        axes.add_patch(
+            Rectangle((x, -height / 2), 3.2, height, facecolor="#dde6ee", edgecolor="#5b6b7a", linewidth=0.8)
+        )
         places[name] = (x + 1.6, height / 2)
         if block != last:
             axes.text(x, -height / 2 - 1.2, f"conv{block}", fontsize=8, va="top", color=GREY)
@@ -80,7 +88,9 @@ def draw_tap(axes, name, place):
         )
         axes.add_patch(arrow)
     axes.add_patch(Rectangle((x - 4, end if upward else end - 4.4), 8, 4.4, facecolor="white", edgecolor=color))
-    axes.text(x, end + 2.2 * sign, f"$E$ {name[4:]}" if upward else "$L_{content}$", ha="center", va="center", fontsize=8)
+    axes.text(
+        x, end + 2.2 * sign, f"$E$ {name[4:]}" if upward else "$L_{content}$", ha="center", va="center", fontsize=8
+    )
 
 
 if __name__ == "__main__":

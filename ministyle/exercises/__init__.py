@@ -2,8 +2,8 @@
 
 | file | what it is about |
 |---|---|
+| `check` | the program that goes with the exercises: a test for each function, by what must hold, not by a solution |
 | `sheets` | which functions, their hints, and how the files are written |
-| `check` | the program that goes with them: a test for each function, by what must hold and not by a solution |
 
 The solutions are the package.
 """

@@ -16,6 +16,7 @@ from ..files import write_text
 from ..solvers import lbfgs
 from . import check
 
+
 @dataclass(frozen=True)
 class Blank:
     """A function whose body is taken out.

@@ -29,7 +29,8 @@ Around them are rooms, folders with a map of their own. None of the files above 
 | `fast` | speed on a CPU, and less memory |
 | `cost` | memory and time, said before the work begins |
 | `jobs` | a job as a value, from settings and pictures to the result |
-| `checks` | are the gradients right? |
+| `checks` | are the gradients right? Would we notice if not? |
+| `exercises` | functions to fill in, and what checks them |
 | `experiments` | the paper's figures, stimuli, features |
 | `command` | the command line |
 

@@ -6,17 +6,10 @@ from functools import partial
 
 import numpy as np
 
-from .. import arrays, layers, losses
+from .. import arrays, layers, losses, network
 from ..arrays import to_device
 from ..errors import MinistyleError
-from ..network import (
-    BACKENDS,
-    POOLING,
-    preprocess_backward,
-    preprocess_forward,
-    surround_backward,
-    surround_forward,
-)
+from ..network import BACKENDS
 from ..objective import Objective
 from ..terms import CONTENT_LAYERS, STYLE_LAYERS
 from ..weights.file import Weights, load_weights
@@ -142,17 +135,18 @@ def _check_layers(sampler):
 
 def _check_preprocessing(sampler, weights):
     """Check what comes before the first layer, which every backend shares."""
-    error = sampler.adjoint(surround_forward, surround_backward, [(20, 17, 3), (16, 16, 3)])
+    error = sampler.adjoint(network.surround_forward, network.surround_backward, [(20, 17, 3), (16, 16, 3)])
     yield Check("mirror image", "adjoint", error, LINEAR_TOLERANCE)
-    origin, _ = preprocess_forward(0 * sampler.normal(4, 5, 3), weights)  # the mean makes the map affine
+    origin, _ = network.preprocess_forward(0 * sampler.normal(4, 5, 3), weights)  # the mean makes the map affine
 
     def centred(x):
-        y, cache = preprocess_forward(x, weights)
+        y, cache = network.preprocess_forward(x, weights)
         return y - origin, cache
 
-    error = sampler.adjoint(centred, preprocess_backward, [(4, 5, 3)])
+    error = sampler.adjoint(centred, network.preprocess_backward, [(4, 5, 3)])
     yield Check("preprocessing", "adjoint", error, LINEAR_TOLERANCE)
-    error = sampler.along(lambda x: preprocess_forward(x, weights), preprocess_backward, sampler.normal(4, 5, 3))
+    forward = partial(network.preprocess_forward, weights=weights)
+    error = sampler.along(forward, network.preprocess_backward, sampler.normal(4, 5, 3))
     yield Check("preprocessing", "direction", error, LINEAR_TOLERANCE)
 
 
@@ -172,7 +166,7 @@ def _check_backend(sampler, name):
             error = sampler.along(run.forward, run.backward, sampler.normal(height, width, channels))
             text = f"convolution with ReLU, {height} x {width} x {channels}, {border} border"
             yield Check(text, "direction", error, DIRECTION_TOLERANCE, name)
-    for pooling, functions in POOLING.items():
+    for pooling, functions in network.POOLING.items():
         run = _Run(backend.pooling("pool1", *functions))
         error = sampler.along(run.forward, run.backward, sampler.all_different(7, 10, 5))
         yield Check(f"{pooling} pooling", "direction", error, DIRECTION_TOLERANCE, name)
@@ -222,10 +216,10 @@ def _check_network(sampler, weights, convolutions, size):
     shape = size, size + 3, 3
     pixels, content, style = (sampler.uniform(-40, 295, *shape) for _ in range(3))
     taps = {*CONTENT_LAYERS, *STYLE_LAYERS}
-    for normalised, pooling in itertools.product((False, True), POOLING):
+    for normalised, pooling in itertools.product((False, True), network.POOLING):
         ways = [[sampler.uniform(-1, 1, *shape) for _ in range(CANDIDATES)] for _ in range(sampler.directions)]
         for convolution in reversed(convolutions):  # the fastest one chooses among the directions
-            network = load_network(
+            vgg = load_network(
                 weights,
                 pooling=pooling,
                 normalised=normalised,
@@ -233,10 +227,10 @@ def _check_network(sampler, weights, convolutions, size):
                 device=sampler.device,
                 convolution=convolution,
             )
-            chosen = [roomiest_direction(network, pixels, candidates, taps) for candidates in ways]
+            chosen = [roomiest_direction(vgg, pixels, candidates, taps) for candidates in ways]
             ways = [[way] for way, _ in chosen]
             for convention in losses.CONVENTIONS:
-                objective = Objective(network, content=content, style=style, convention=convention, tv_weight=1.0)
+                objective = Objective(vgg, content=content, style=style, convention=convention, tv_weight=1.0)
                 _balance(objective, pixels)
                 error = directional_error(objective, pixels, *zip(*chosen, strict=True))
                 name = f"pixels to loss, {'normalised' if normalised else 'raw'}, {pooling} pooling, {convention}"

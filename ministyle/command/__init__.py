@@ -12,6 +12,7 @@
 | `grid` | `grid`, `remake` |
 | `compare` | `compare` |
 | `gradcheck` | `gradcheck` |
+| `exercises` | `exercises` |
 | `weights` | `weights import`, `weights normalise` |
 | `info` | `info` |
 
@@ -24,10 +25,10 @@ import os
 import sys
 
 from ..errors import MinistyleError
-from . import compare, figures, gradcheck, grid, info, reconstruct, transfer, weights
+from . import compare, exercises, figures, gradcheck, grid, info, reconstruct, transfer, weights
 from .parser import Parser
 
-GROUPS = (transfer, reconstruct, figures, grid, compare, gradcheck, weights, info)
+GROUPS = (transfer, reconstruct, figures, grid, compare, gradcheck, exercises, weights, info)
 
 
 def make_parser():

@@ -1,10 +1,15 @@
-"""`gradcheck`: checks of all gradients."""
+"""`gradcheck`: checks of all gradients, and the gradient laboratory, which breaks one first."""
 
+from contextlib import nullcontext
+
+from ..checks.breaks import BREAKS, SURPRISE, planted, surprise
 from ..checks.gradients import check_gradients
 from ..network import BACKENDS
 from .parser import add_command, add_weights_and_device
 
 WIDTH = 55  # of the column with the gradients' names
+NAME_WIDTH = 23  # of the column with the mistakes' names
+NOT_REACHED = "these checks do not go through the place where it was planted."
 
 
 def add(commands):
@@ -23,11 +28,40 @@ def add(commands):
         default="all",
         help="which convolution to check: all that the device has (default), the plain one or the fast one",
     )
+    command.add_argument(
+        "--break",
+        dest="planted",
+        metavar="NAME",
+        help=f"plant a mistake first, one of --list-breaks, or '{SURPRISE}', which --seed draws and nobody tells you",
+    )
+    command.add_argument("--list-breaks", action="store_true", help="list the mistakes that can be planted, and stop")
+    command.add_argument("--reveal", action="store_true", help=f"say which mistake '--break {SURPRISE}' planted")
     add_weights_and_device(command)
 
 
 def run(options):
-    """Print the table of gradient checks."""
+    """Print the table of gradient checks, of gradients as they are or with a mistake."""
+    if options.list_breaks:
+        for one in BREAKS.values():
+            print(f"{one.name:{NAME_WIDTH}}  {one.verdict:9}  {one.mistake}")
+        return 0
+    name = surprise(options.seed) if options.planted == SURPRISE else options.planted
+    with nullcontext() if name is None else planted(name) as mistake:
+        failed = _check(options)
+    if mistake is None:
+        return 1 if failed else 0
+    print()
+    if options.planted == SURPRISE and not options.reveal:
+        print("Which mistake is it? --list-breaks has all of them; --reveal says which one it was.")
+    else:
+        print(f"Planted was {mistake.name} ({mistake.verdict}): {mistake.mistake}.")
+        if not failed:
+            print("No line failed: " + ("the gradient is right all the same." if mistake.redundant else NOT_REACHED))
+    return 1 if failed else 0
+
+
+def _check(options):
+    """Check all gradients, print the table, and return the names of the checks that failed."""
     to_do = check_gradients(
         options.weights,
         size=options.size,
@@ -44,6 +78,6 @@ def run(options):
         numbers = f"{check.error:.1e}  {check.tolerance:.0e}"
         where = check.convolution or "-"
         print(f"{check.name:{WIDTH}}  {where:11}  {check.method:9}  {numbers}  {verdict}", flush=True)
-    wrong = sum(not check.passed for check in checks)
-    print(f"{len(checks)} checks, {wrong} wrong")
-    return 1 if wrong else 0
+    failed = [check.name for check in checks if not check.passed]
+    print(f"{len(checks)} checks, {len(failed)} wrong")
+    return failed

@@ -11,7 +11,7 @@ it by the BFGS formula
 
     H <- V^T H V + rho s s^T,    V = 1 - rho y s^T,    rho = 1 / (s . y)
 
-after which H y = s, as observed. No matrix is ever formed: `LBFGS._direction` computes -H g from the vectors alone. A
+after which H y = s, as observed. No matrix is ever formed: `two_loops` computes -H g from the vectors alone. A
 line search along this direction finds a step that satisfies the strong Wolfe conditions: the loss falls by some part of
 what the slope promises, and the slope becomes flatter. The second condition makes s . y positive; otherwise the formula
 would destroy the model instead of improving it.
@@ -121,34 +121,10 @@ class LBFGS:
         return None if found is None else found.point
 
     def _direction(self):
-        """Return -H g, by the two loops of Nocedal and Wright's algorithm 7.4.
-
-        Written out, H g = V^T ... V^T H_0 V ... V g + more. The first loop applies V, beginning with the latest pair.
-        Then the first guess H_0 is applied. The second loop applies V^T, ending with the latest pair, and adds the
-        terms that "more" stands for.
-        """
-        xp = array_module(self.point.x)
+        """Return -H g; with bounds, of the variables that may move."""
         free = None if self.bounds is None else may_move(self.point.x, self.point.gradient, self.bounds)
-        d = -self.point.gradient
-        if free is not None:
-            d *= free
-        scratch = xp.empty_like(d)
-
-        def add(factor, vector):
-            nonlocal d
-            d += xp.multiply(vector, factor, out=scratch)
-            if free is not None:
-                d *= free
-
-        rhos = [self._rho(pair, free) for pair in self.pairs]
-        alphas = []
-        for (s, y, _), rho in zip(reversed(self.pairs), reversed(rhos), strict=True):
-            alphas.append(rho * _dot(s, d))
-            add(-alphas[-1], y)
-        d /= self.curvature
-        for (s, y, _), rho in zip(self.pairs, rhos, strict=True):
-            add(alphas.pop() - rho * _dot(y, d), s)
-        return d
+        pairs = [(s, y, self._rho((s, y, sy), free)) for s, y, sy in self.pairs]
+        return two_loops(self.point.gradient, pairs, self.curvature, free)
 
     def _share_of_room(self, direction):
         """Return how much of the way from x to the first bound a direction uses up, a 0-d array."""
@@ -166,6 +142,46 @@ class LBFGS:
         xp, sy, yy = array_module(s), _dot(s, y), _dot(y * free, y)
         positive = sy > LEAST_CURVATURE * (_dot(s, s) * yy) ** 0.5
         return positive / xp.where(positive, sy, xp.ones_like(sy))
+
+
+def two_loops(gradient, pairs, curvature, free=None):
+    """Return -H g, by the two loops of Nocedal and Wright's algorithm 7.4.
+
+    Written out, H g = V^T ... V^T H_0 V ... V g + more. The first loop applies V, beginning with the latest pair. Then
+    the first guess H_0 is applied, 1 / curvature. The second loop applies V^T, ending with the latest pair, and adds
+    the terms that "more" stands for.
+
+    Parameters
+    ----------
+    gradient : array, g
+    pairs : list of (s, y, rho), arrays shaped as g and 1 / (s . y), the latest pair last
+    curvature : float
+    free : bool array, optional
+        Where it is False, the variable stays where it is, and counts in no scalar product.
+
+    Returns
+    -------
+    array
+    """
+    d = -gradient
+    if free is not None:
+        d *= free
+    scratch = array_module(d).empty_like(d)
+
+    def add(factor, vector):
+        nonlocal d
+        d += array_module(d).multiply(vector, factor, out=scratch)
+        if free is not None:
+            d *= free
+
+    alphas = []
+    for s, y, rho in reversed(pairs):
+        alphas.append(rho * _dot(s, d))
+        add(-alphas[-1], y)
+    d /= curvature
+    for s, y, rho in pairs:
+        add(alphas.pop() - rho * _dot(y, d), s)
+    return d
 
 
 def _dot(a, b):

@@ -6,6 +6,7 @@ from itertools import islice
 import pytest
 from commands import run
 
+from ministyle.checks.breaks import BREAKS, surprise
 from ministyle.checks.gradients import Check
 from ministyle.command import gradcheck
 
@@ -71,3 +72,63 @@ def test_gradcheck_is_passed_its_flags(monkeypatch):
     assert run("gradcheck", *flags, "--convolution", "direct")[0] == 0
     options = {"size": 20, "directions": 2, "seed": 9, "device": "cpu"}
     assert asked == [("w.h5", {**options, "convolution": name}) for name in ("all", "direct")]
+
+
+# The gradient laboratory ---------------------------------------------------------------------------------
+
+
+def test_the_mistakes_are_listed_with_their_verdicts():
+    status, out, _ = run("gradcheck", "--list-breaks")
+    lines = {line.split()[0]: line.split()[1] for line in out.splitlines()}
+    assert status == 0
+    assert lines == {name: "redundant" if name == "mask-twice" else "wrong" for name in BREAKS}
+
+
+@pytest.fixture
+def three_checks(monkeypatch):
+    """Have `gradcheck` check the Gram matrix's gradient, the ReLU's and nothing else."""
+    check = gradcheck.check_gradients
+
+    def some(*arguments, **options):
+        options["convolution"] = "direct"
+        return [one for one in islice(check(*arguments, **options), 19) if one.name in ("Gram matrix", "ReLU")]
+
+    monkeypatch.setattr(gradcheck, "check_gradients", some)
+
+
+def failing(out):
+    return [line.split("  ")[0] for line in out.splitlines() if line.endswith("WRONG")]
+
+
+def test_a_planted_mistake_is_named_after_the_table(three_checks):
+    status, out, _ = run("gradcheck", *FLAGS, "--break", "gram-half")
+    assert status == 1 and failing(out) == ["Gram matrix"]
+    assert "Planted was gram-half (wrong): the Gram matrix's gradient forgets" in out.splitlines()[-1]
+    status, out, _ = run("gradcheck", *FLAGS)
+    assert status == 0 and "Planted" not in out
+
+
+def test_a_mistake_that_changes_nothing_is_said_to_change_nothing(three_checks):
+    status, out, _ = run("gradcheck", *FLAGS, "--break", "mask-twice")
+    assert status == 0 and failing(out) == []
+    assert "redundant" in out and out.splitlines()[-1] == "No line failed: the gradient is right all the same."
+
+
+def test_a_mistake_that_no_line_goes_through_is_not_said_to_be_right(three_checks):
+    status, out, _ = run("gradcheck", *FLAGS, "--break", "pool-whole")
+    assert status == 0 and "right" not in out.splitlines()[-1] and "do not go through" in out.splitlines()[-1]
+
+
+def test_a_surprise_keeps_its_name_until_it_is_asked_for(three_checks):
+    seed = next(seed for seed in range(300) if surprise(seed) == "gram-half")
+    flags = "gradcheck", *FLAGS, "--seed", str(seed), "--break", "surprise"
+    status, out, _ = run(*flags)
+    assert status == 1 and failing(out) == ["Gram matrix"]
+    assert not any(name in out for name in BREAKS)
+    _, revealed, _ = run(*flags, "--reveal")
+    assert "Planted was gram-half" in revealed
+
+
+def test_an_unknown_mistake_is_refused():
+    status, _, err = run("gradcheck", *FLAGS, "--break", "typing")
+    assert status == 2 and "'typing'" in err and "gram-half" in err

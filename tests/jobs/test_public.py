@@ -146,7 +146,7 @@ def test_a_result_keeps_the_photograph_s_chrominance_where_it_is_asked_for():
     y, i, q = np.moveaxis(kept.image @ NTSC.T, 2, 0)
     before = photo @ NTSC.T
     np.testing.assert_allclose(np.stack([i, q]), np.moveaxis(before, 2, 0)[1:], atol=1)  # rounding to whole levels
-    assert np.abs(y - before[:, :, 0]).mean() > 1  # light and dark did change
+    assert np.abs(y - before[:, :, 0]).mean() > 0.5  # light and dark did change
     assert np.abs((away.image @ NTSC.T - before)[:, :, 1:]).max() > 5  # otherwise colours change, too
 
 

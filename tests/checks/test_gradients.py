@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from ministyle import layers, losses, network, objective, terms
-from ministyle.checks import gradients
 from ministyle.checks.gradients import check_gradients
 from ministyle.errors import MinistyleError
 from ministyle.fast import winograd
@@ -276,8 +275,8 @@ OTHER_MISTAKES = [
     (losses, "content_loss", content_gradient_masked_in_the_loss),
     (losses, "total_variation_loss", variation_without_its_right_neighbours),
     (losses, "total_variation_loss", variation_whose_gradient_is_that_of_squares),
-    (gradients, "preprocess_backward", preprocessing_channels_not_turned_back),
-    (gradients, "preprocess_backward", preprocessing_scale_forgotten),
+    (network, "preprocess_backward", preprocessing_channels_not_turned_back),
+    (network, "preprocess_backward", preprocessing_scale_forgotten),
     (network, "preprocess_backward", preprocessing_channels_not_turned_back),
     (network.Network, "forward", pixels_clamped_inside_the_objective),
     (network.Network, "backward", only_the_deepest_taps_gradient),

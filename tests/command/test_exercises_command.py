@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 from commands import run
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
 
 
 def test_the_folder_is_written_and_named():
@@ -13,12 +19,12 @@ def test_the_folder_is_written_and_named():
 
 
 def test_a_folder_with_something_in_it_is_refused():
-    assert run("exercises", "lab")[0] == 0
-    status, _, err = run("exercises", "lab")
-    assert status == 2 and "'lab' is not empty" in err
+    assert run("exercises", "full")[0] == 0
+    status, _, err = run("exercises", "full")
+    assert status == 2 and "'full' is not empty" in err
 
 
 def test_a_file_is_no_folder():
-    Path("lab").write_text("mine")
-    status, _, err = run("exercises", "lab")
-    assert status == 2 and "lab" in err
+    Path("file").write_text("mine")
+    status, _, err = run("exercises", "file")
+    assert status == 2 and "file" in err

@@ -277,7 +277,6 @@ OTHER_MISTAKES = [
     (losses, "total_variation_loss", variation_whose_gradient_is_that_of_squares),
     (network, "preprocess_backward", preprocessing_channels_not_turned_back),
     (network, "preprocess_backward", preprocessing_scale_forgotten),
-    (network, "preprocess_backward", preprocessing_channels_not_turned_back),
     (network.Network, "forward", pixels_clamped_inside_the_objective),
     (network.Network, "backward", only_the_deepest_taps_gradient),
     (objective.Objective, "__call__", total_without_the_content_term),

@@ -17,9 +17,7 @@ from .task import TERM_WEIGHTS
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 BGR_MEAN = (103.939, 116.779, 123.68)
-LOSS_SCALE = (
-    1e6  # of the loss that PyTorch's solver minimises: it forgets steps with s . y <= 1e-10, as all are without
-)
+LOSS_SCALE = 1e6  # PyTorch's solver forgets steps with s . y <= 1e-10, which all steps of the loss as it is have
 
 
 class Objective:

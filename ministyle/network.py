@@ -160,16 +160,15 @@ def make_network(
         pixel_scale=arrays.to_device(weights.pixel_scale, device),
     )
     operations = [Operation("preprocess", None, partial(preprocess_forward, weights=weights), preprocess_backward)]
-    margin = 0
     if border == "mirror":
-        margin, border = MARGIN, "zero"
+        border = "zero"
         operations = [Operation("surround", None, surround_forward, surround_backward), *operations]
     for name, layer in architecture.layers.items():
         if layer.kind == "pool":
             operations += backend.pooling(name, *POOLING[pooling])
         elif name in on_device:
             operations += backend.convolution(name, *on_device[name], border)
-    return Network(architecture, weights, tuple(operations), tuple(on_device), dtype, device, backend, margin)
+    return Network(architecture, weights, tuple(operations), tuple(on_device), dtype, device, backend)
 
 
 @dataclass(frozen=True)
@@ -185,7 +184,6 @@ class Network:
     dtype : "float32" or "float64"
     device : "cpu" or "cuda"
     backend : see `PlainBackend`
-    margin : int, how many pixels of its mirror image surround a picture, at each edge
     """
 
     architecture: Architecture = field(repr=False)
@@ -195,7 +193,11 @@ class Network:
     dtype: str
     device: str
     backend: Any = field(repr=False)
-    margin: int = 0
+
+    @property
+    def margin(self):
+        """How many pixels of its mirror image surround a picture, at each edge."""
+        return MARGIN if self.operations[0].kind == "surround" else 0
 
     def features(self, pixels, layers):  # (H, W, 3) -> {name: (H_l, W_l, C_l)}
         """Return a picture's activations, after the ReLU, at some layers.
@@ -289,7 +291,7 @@ class Network:
 
     def without_margin(self):
         """Return the same network for pictures that are surrounded already, by `surround_forward`."""
-        return replace(self, operations=self.operations[1:], margin=0) if self.margin else self
+        return replace(self, operations=self.operations[1:]) if self.margin else self
 
     def check(self, shape, taps):
         """Raise `MinistyleError` if layers are unknown, or not reached from a picture of this shape (H, W, 3)."""

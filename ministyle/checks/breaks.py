@@ -74,19 +74,22 @@ def surprise(seed):
 # Where mistakes are planted ------------------------------------------------------------------------------
 
 
-def _in_operations(kind, changed):
-    """Replace the operations of one kind that backends yield for a convolution with its ReLU.
+def _in_fused(change):
+    """Replace the backward pass of the operations that are a convolution and its ReLU in one.
+
+    What backends compute with the functions of `layers` stays: those are replaced themselves.
 
     Parameters
     ----------
-    kind : see `network.Operation`
-    changed : function (operation, backend, arguments of the backend's method, that method) -> operation
+    change : function (operation, backend, arguments of the backend's method, that method) -> backward
     """
 
     def new(old):
         def convolution(self, *arguments):
             for operation in old(self, *arguments):
-                yield changed(operation, self, arguments, old) if operation.kind == kind else operation
+                if operation.kind == "relu" and operation.backward is not layers.relu_backward:
+                    operation = replace(operation, backward=change(operation, self, arguments, old))
+                yield operation
 
         return convolution
 
@@ -95,13 +98,8 @@ def _in_operations(kind, changed):
 
 def _in_masks(change):
     """Replace the backward pass of every ReLU by `change(backward, dy, mask)`."""
-
-    def changed(operation, *_):
-        if operation.backward is layers.relu_backward:  # of the plain backend: replaced already
-            return operation
-        return replace(operation, backward=partial(change, operation.backward))
-
-    return [(layers, "relu_backward", lambda old: partial(change, old)), *_in_operations("relu", changed)]
+    fused = _in_fused(lambda operation, *_: partial(change, operation.backward))
+    return [(layers, "relu_backward", lambda old: partial(change, old)), *fused]
 
 
 def _in_pooling(name, change):
@@ -132,14 +130,12 @@ def _unrotated_kernel():
     def plain(old):
         return lambda dy, cache: old(dy, (cache[0][::-1, ::-1], cache[1]))
 
-    def changed(operation, backend, arguments, convolution):
-        if operation.backward is layers.relu_backward:
-            return operation
+    def fused(_, backend, arguments, convolution):
         name, kernel, bias, border = arguments
         (rotated,) = convolution(backend, name, kernel[::-1, ::-1], bias, border)
-        return replace(operation, backward=rotated.backward)
+        return rotated.backward
 
-    return [(layers, "convolution_backward", plain), *_in_operations("relu", changed)]
+    return [(layers, "convolution_backward", plain), *_in_fused(fused)]
 
 
 def _stretched(backward, dy, cache):

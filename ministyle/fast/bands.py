@@ -168,7 +168,7 @@ class BandedObjective(Objective):
         sums = self._sum_first(global_terms, pixels)
         compared = {term.name: term.compare(sums[term.name], shapes[term.layer]) for term in global_terms}
         derivatives = {name: derivative for name, (_, derivative) in compared.items()}
-        surrounded, network = _surrounded(self.network, pixels)
+        surrounded, network = _surrounded(self.network, pixels, self.layers)
         gradient = array_module(pixels).zeros_like(surrounded)
         for band in _bands(self.network, surrounded, self.layers, self.rows):
             features, tape = network.forward(surrounded[band.top : band.bottom], self.layers)
@@ -219,8 +219,9 @@ class BandedObjective(Objective):
         return sums
 
 
-def _surrounded(network, pixels):
+def _surrounded(network, pixels, layers):
     """Return a picture with the network's margin around it, and the network that takes it so."""
+    network.check(pixels.shape, layers)  # here, as with its margin a picture that is too small would pass
     return surround_forward(pixels)[0] if network.margin else pixels, network.without_margin()
 
 
@@ -234,8 +235,7 @@ def _use_bands(network, picture, layers, rows, use):
     No band's arrays outlive it. Those of the next band have another size, and would not fit into the gaps around them.
     """
     pixels = network.to_device(picture)
-    network.check(pixels.shape, layers)
-    surrounded, inner = _surrounded(network, pixels)
+    surrounded, inner = _surrounded(network, pixels, layers)
     for band in _bands(network, surrounded, layers, rows):
         features = inner.features(surrounded[band.top : band.bottom], layers)
         for name in list(features):

@@ -140,13 +140,13 @@ def grey_painting():
 
 def test_a_result_keeps_the_photograph_s_chrominance_where_it_is_asked_for():
     photo = resize(PHOTO.astype(np.float32), 40, 56) / 4 + 90  # far from 0 and 255
-    settings = {"image_size": 56, "iterations": 8}
+    settings = {"image_size": 56, "iterations": 16}
     kept = ministyle.transfer(photo, grey_painting(), colours="photo-luminance", **settings)
     away = ministyle.transfer(photo, grey_painting(), **settings)
     y, i, q = np.moveaxis(kept.image @ NTSC.T, 2, 0)
     before = photo @ NTSC.T
     np.testing.assert_allclose(np.stack([i, q]), np.moveaxis(before, 2, 0)[1:], atol=1)  # rounding to whole levels
-    assert np.abs(y - before[:, :, 0]).mean() > 0.5  # light and dark did change
+    assert np.abs(y - before[:, :, 0]).mean() > 1  # light and dark did change
     assert np.abs((away.image @ NTSC.T - before)[:, :, 1:]).max() > 5  # otherwise colours change, too
 
 

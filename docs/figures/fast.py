@@ -95,11 +95,10 @@ def main():
     tile = features[top : top + 6, left : left + 6]
     transformed_tile, transformed_kernel = B_T @ tile @ B_T.T, G @ kernel @ G.T
     products = transformed_kernel * transformed_tile
-    figure, axes = plt.subplot_mosaic(
-        [["map", "tile", "read"], ["kernel", "transformed", "products"], ["outputs", "steps", "steps"]],
-        figsize=(8, 8.6),
-        layout="constrained",
-    )
+    figure = plt.figure(figsize=(8, 8.2), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[2, 1])
+    axes = above.subplot_mosaic([["map", "tile", "read"], ["kernel", "transformed", "products"]])
+    axes |= below.subplot_mosaic([["outputs", "steps"]], width_ratios=[1, 1.25])
     draw_map(axes["map"], features, (top, left))
     draw_numbers(axes["tile"], tile, "tile $d$")
     draw_numbers(axes["read"], transformed_tile, r"transformed, $B^\top d\,B$")

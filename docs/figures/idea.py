@@ -69,7 +69,7 @@ def draw_blocks(axes):
         )
         places[name] = (x + 1.6, height / 2)
         if block != last:
-            axes.text(x, -height / 2 - 1.2, f"conv{block}", fontsize=8, va="top", color=GREY)
+            axes.text(x + 4.4, -height / 2 - 1.2, f"conv{block}", fontsize=8, ha="right", va="top", color=GREY)
             last = block
         x += 4.6
     axes.text(x + 1, 0, "VGG-19,\nfixed weights", va="center", fontsize=8, color=GREY)

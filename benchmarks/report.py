@@ -147,7 +147,7 @@ def _race(table):
                     f"{evaluation:.3f}",
                     f"{share:.1%}",
                     *(f"{value:.4f}" if value else "" for value in loss.values()),
-                    f"{at_goal:.1f}" if at_goal < float("inf") else "not reached",
+                    f"{at_goal:.1f}" if at_goal < float("inf") else f"not in {runs[0]['evaluations']} evaluations",
                 )
             )
         rows.append((size, f"goal, the lowest of PyTorch's after 100: {goal:.4f}", "", "", "", "", ""))

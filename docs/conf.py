@@ -39,6 +39,7 @@ html_title = "ministyle"
 html_static_path = ["static"]
 html_css_files = ["book.css"]
 html_show_sourcelink = False
+html_show_copyright = False
 
 
 def keep_tables_and_formulas(app, what, name, obj, options, lines):

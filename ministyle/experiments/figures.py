@@ -21,8 +21,8 @@ from .records import Panel
 CONTENT_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")  # figure 1, a to e
 CONTENT_VARIATION = 1000.0  # times the weight of total variation in textures: the raw network's losses are larger
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-# Figure 3's columns. The captions' ratios belong to losses with other factors, which are not known. To get such pictures
-# from ours takes ratios a hundred times as large, see docs/deviations.md.
+# Figure 3's columns. The captions' ratios belong to losses with other factors, which are not known. With ours, such
+# pictures need ratios a hundred times as large, see docs/deviations.md.
 CAPTION_RATIOS = (1e-5, 1e-4, 1e-3, 1e-2)
 RATIOS = (1e-3, 1e-2, 1e-1, 1.0)
 RATIO = 1e-1  # figure 2; the caption's 1e-3

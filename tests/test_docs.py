@@ -1,5 +1,7 @@
 """Every link in the documents leads somewhere, and every path and module that they name is there."""
 
+import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import ministyle
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [
-    path for folder in (".", "docs", "docs/examples", "docs/results", "weights", "benchmarks")
+    path for folder in (".", "docs", "docs/book", "docs/examples", "docs/results", "weights", "benchmarks")
     for path in sorted((ROOT / folder).glob("*.md"))
 ]  # fmt: skip
 
@@ -45,3 +47,25 @@ def test_every_path_and_module_that_is_named_is_there(path):
         )
 
         assert there or hasattr(ministyle, parts[1]), module
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_an_equation_with_a_number_is_one_line(path):
+    # Sphinx wraps equations that contain "\\" in an environment in which MathJax allows no \tag.
+    equations = re.findall(r"\$\$(.+?)\$\$", path.read_text(encoding="utf-8"), re.DOTALL)
+    assert not [one for one in equations if r"\tag" in one and "\\\\" in one]
+
+
+def test_every_picture_has_its_papers():
+    manifest = json.loads((ROOT / "docs/manifest.json").read_text(encoding="utf-8"))
+    pictures, inputs = manifest["pictures"], manifest["inputs"]
+    there = [path for folder in ("results", "figures") for path in (ROOT / "docs" / folder).iterdir()]
+    there = {str(path.relative_to(ROOT / "docs")) for path in there if path.suffix in {".png", ".jpg", ".svg"}}
+    assert set(pictures) == there
+    for name, about in pictures.items():
+        assert hashlib.sha256((ROOT / "docs" / name).read_bytes()).hexdigest() == about["sha256"], name
+        assert about["command"].startswith("python ") and set(about["inputs"]) <= set(inputs)
+    for name, about in inputs.items():
+        assert about["licence"] and about["what"]
+        if name.startswith("examples/"):
+            assert hashlib.sha256((ROOT / "docs" / name).read_bytes()).hexdigest() == about["sha256"], name

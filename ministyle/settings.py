@@ -325,14 +325,16 @@ _PRESETS = {
     # The picture one wants at once; docs/pictures.md says what it was chosen from.
     "default": {},
     # Figure 1, above. The raw network: in the normalised one rare filters count as much as common ones, and the same
-    # number of iterations leaves 2 dB more noise in what comes back from conv1_1.
+    # number of iterations leaves 2 dB more noise in what comes back from conv1_1. A relative loss, because layers differ
+    # by a factor of 180 in variance, and one weight of total variation should fit them all.
     "content-reconstruction": {
         **_AUTHORS,
+        "convention": "relative",
         "normalised": False,
         "init": "noise",
-        # Without these two, grain of the noise that pooling hides from the layer costs 3 to 11 dB from conv2_1 on.
+        # Without these two, grain of the noise stays that pooling hides from the layer, see docs/deviations.md.
         "bounds": True,
-        "tv_weight": 0.1,
+        "tv_weight": 3e-4,
         "image_size": 256,
         "iterations": 290,
     },
@@ -341,12 +343,12 @@ _PRESETS = {
         **_AUTHORS,
         "init": "noise",
         "bounds": True,
-        "tv_weight": 1e-4,
+        "tv_weight": 1e-5,  # 1e-4 blurs the strokes that conv1_1 and conv2_1 make, none leaves grain
         "image_size": 256,
         "iterations": 290,
     },
-    # The paper: white noise, average pooling, every style layer counting the same; and the normalised network, to which
-    # its captions' alpha/beta belong. Those are for far longer runs, see docs/deviations.md.
+    # The paper: white noise, average pooling, every style layer counting the same; and the normalised network, in which
+    # the authors published their weights. The captions' alpha/beta do not fit these losses, see docs/deviations.md.
     "gatys2015": {
         **_AUTHORS,
         "normalised": True,

@@ -79,6 +79,7 @@ def test_figure_3_crosses_growing_sets_of_layers_with_ratios():
     assert [{panel.settings.style_layers for panel in row} for row in figure.rows] == [{layers} for layers in GROWING]
     for row in figure.rows:
         assert [p.settings.content_weight / p.settings.style_weight for p in row] == [1e-3, 1e-2, 1e-1, 1.0]
+        assert [p.settings.tv_weight for p in row] == pytest.approx([1e-6, 1e-5, 1e-4, 1e-3])
     assert {panel.settings.seed for panel in figure.panels} == {0}
     assert len({panel.name for panel in figure.panels}) == 20
 

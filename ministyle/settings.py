@@ -325,8 +325,8 @@ _PRESETS = {
     # The picture one wants at once; docs/pictures.md says what it was chosen from.
     "default": {},
     # Figure 1, above. The raw network: in the normalised one rare filters count as much as common ones, and the same
-    # number of iterations leaves 2 dB more noise in what comes back from conv1_1. A relative loss, because layers differ
-    # by a factor of 180 in variance, and one weight of total variation should fit them all.
+    # number of iterations leaves 2 dB more noise in what comes back from conv1_1. A relative loss: layers differ by a
+    # factor of 180 in variance, and one weight of total variation should fit them all.
     "content-reconstruction": {
         **_AUTHORS,
         "convention": "relative",

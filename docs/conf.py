@@ -4,11 +4,6 @@ The source is the whole repository, not `docs` alone. So links to the README, th
 lead somewhere in the book and on a code host alike.
 """
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from ministyle.version import VERSION
 
 project = "ministyle"

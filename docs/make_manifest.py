@@ -4,9 +4,10 @@ For each picture it has a hash, the command that made it, and its inputs; for ea
 and its licence. A test holds it against the files.
 """
 
-import hashlib
 import json
 from pathlib import Path
+
+from ministyle.files import sha256
 
 DOCS = Path(__file__).resolve().parent
 PHOTO, VAN_GOGH, TURNER = "tubingen.jpg", "starry_night.jpg", "shipwreck.jpg"
@@ -57,20 +58,22 @@ SHIPPED = {  # those that the project has: what and where from, licence
     CAT: ("The cat Chelsea, photograph by Stefan van der Walt, in scikit-image's package", "CC0"),
     WHIRLS: ("Drawn by docs/examples/draw_painting.py", "MIT"),
 }
-RESULTS = {  # file: command, inputs
+OLDER = "--optimizer lbfgs --convention mean --style-weight 30 --border zero --no-bounds --tv-weight 0"
+RESULTS = {  # file: command, inputs, and what the command does not say
     "demo.jpg": ("python -m ministyle demo", [CAT, WHIRLS]),
     "tuebingen-starry-night.jpg": (f"python -m ministyle transfer {PHOTO} {VAN_GOGH}", [PHOTO, VAN_GOGH]),
     "tuebingen-shipwreck.jpg": (f"python -m ministyle transfer {PHOTO} {TURNER}", [PHOTO, TURNER]),
     "tuebingen-scream.jpg": (f"python -m ministyle transfer {PHOTO} {MUNCH}", [PHOTO, MUNCH]),
     "tuebingen-composition-vii.jpg": (f"python -m ministyle transfer {PHOTO} {KANDINSKY}", [PHOTO, KANDINSKY]),
     "gatys2015.jpg": (
-        f"python -m ministyle transfer {PHOTO} PAINTING --preset gatys2015, for each painting",
+        f"python -m ministyle transfer {PHOTO} PAINTING --preset gatys2015",
         [PHOTO, *PAINTINGS],
+        "for each painting",
     ),
     "noise.jpg": (
-        f"python -m ministyle transfer {PHOTO} {VAN_GOGH} --preset gatys2015 --optimizer lbfgs, to the left with "
-        "--no-bounds --tv-weight 0",
+        f"python -m ministyle transfer {PHOTO} {VAN_GOGH} --preset gatys2015 --optimizer lbfgs",
         [PHOTO, VAN_GOGH],
+        "to the left with --no-bounds --tv-weight 0",
     ),
     "tried.jpg": (
         "python -m benchmarks.pictures FOLDER --size 256 --iterations 60 --paintings PAINTINGS "
@@ -82,28 +85,26 @@ RESULTS = {  # file: command, inputs
         f"python -m ministyle figure 2 {PHOTO} {' '.join(PAINTINGS)} --image-size 512 --iterations 500 --no-originals",
         [PHOTO, *PAINTINGS],
     ),
-    "figure3.jpg": (f"python -m ministyle figure 3 {PHOTO} {KANDINSKY} --no-originals", [PHOTO, KANDINSKY]),
+    "figure3.jpg": (f"python -m ministyle figure 3 {PHOTO} {KANDINSKY}", [PHOTO, KANDINSKY]),
     "tile.jpg": (
-        f"python -m ministyle texture {VAN_GOGH} --tileable --output-size 256x192, four copies side by side",
+        f"python -m ministyle texture {VAN_GOGH} --tileable --output-size 256x192",
         [VAN_GOGH],
+        "four copies side by side",
     ),
     "pyramid-1024.jpg": (
-        f"python -m ministyle transfer {PHOTO} {VAN_GOGH} --image-size 1024 --iterations 80 --pyramid "
-        "--optimizer lbfgs --convention mean --style-weight 30 --border zero --no-bounds --tv-weight 0",
+        f"python -m ministyle transfer {PHOTO} {VAN_GOGH} --image-size 1024 --iterations 80 --pyramid {OLDER}",
         [PHOTO, VAN_GOGH],
     ),
     "without-pyramid-1024.jpg": (
-        f"python -m ministyle transfer {PHOTO} {VAN_GOGH} --image-size 1024 --iterations 95 --no-pyramid "
-        "--optimizer lbfgs --convention mean --style-weight 30 --border zero --no-bounds --tv-weight 0",
+        f"python -m ministyle transfer {PHOTO} {VAN_GOGH} --image-size 1024 --iterations 95 --no-pyramid {OLDER}",
         [PHOTO, VAN_GOGH],
     ),
     "without-pyramid-512.jpg": (
-        f"python -m ministyle transfer {PHOTO} {VAN_GOGH} --image-size 512 --iterations 150 --no-pyramid "
-        "--optimizer lbfgs --convention mean --style-weight 30 --border zero --no-bounds --tv-weight 0",
+        f"python -m ministyle transfer {PHOTO} {VAN_GOGH} --image-size 512 --iterations 150 --no-pyramid {OLDER}",
         [PHOTO, VAN_GOGH],
     ),
     "performance-default.png": ("python -m benchmarks.pyramid FOLDER", [CAT, WHIRLS]),
-    "performance-pyramid.png": ("python -m benchmarks.pyramid FOLDER, as it was then", [CAT, WHIRLS]),
+    "performance-pyramid.png": ("python -m benchmarks.pyramid FOLDER", [CAT, WHIRLS], "as it was then"),
     "performance-race.png": ("python -m benchmarks", [CAT, WHIRLS]),
     "performance-sizes.png": ("python -m benchmarks", [CAT, WHIRLS]),
     "performance-steps.png": ("python -m benchmarks", [CAT, WHIRLS]),
@@ -122,11 +123,6 @@ FIGURES = {  # script in docs/figures: inputs
 }
 
 
-def sha256(path):
-    """Return a file's SHA-256 in hexadecimal digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def licence(inputs):
     """Return the licence of what is made from these inputs."""
     return "CC BY 3.0, with its photographer's name" if PHOTO in inputs else "MIT, as the project"
@@ -134,9 +130,7 @@ def licence(inputs):
 
 def main():
     """Write the manifest."""
-    pictures = {}
-    for name, (command, inputs) in RESULTS.items():
-        pictures[f"results/{name}"] = (command, inputs)
+    pictures = {f"results/{name}": about for name, about in RESULTS.items()}
     for name, inputs in FIGURES.items():
         for path in sorted((DOCS / "figures").glob(f"{name}.[sp][vn]g")):
             pictures[f"figures/{path.name}"] = (f"python docs/figures/{name}.py", inputs)
@@ -153,10 +147,11 @@ def main():
             name: {
                 "sha256": sha256(DOCS / name),
                 "command": command,
+                "note": "".join(note),
                 "inputs": inputs,
                 "licence": licence(inputs),
             }
-            for name, (command, inputs) in sorted(pictures.items())
+            for name, (command, inputs, *note) in sorted(pictures.items())
         },
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"

@@ -13,13 +13,12 @@ from ..errors import MinistyleError
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize, size_to_fit
 from ..pictures.values import to_uint8
-from ..settings import Settings
+from ..settings import PRESETS, Settings
 from ..terms import STYLE_LAYERS
 from .contact_sheet import contact_sheet, literal, power_of_ten
 from .records import Panel
 
 CONTENT_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")  # figure 1, a to e
-CONTENT_VARIATION = 30.0  # times the weight of total variation in textures, as in the presets
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # Figure 3's columns. The captions' ratios belong to losses with other factors, which are not known. With ours, such
 # pictures need ratios a hundred times as large, see docs/deviations.md.
@@ -81,10 +80,16 @@ def figure_1(photo, painting, *, settings, originals=True):
     -------
     Figure
     """
+    preset = PRESETS["content-reconstruction"]
+    variation = settings.tv_weight / PRESETS["texture"]["tv_weight"]  # as many times as settings have the texture's
+    own = {
+        "normalised": preset["normalised"],
+        "convention": preset["convention"],
+        "tv_weight": preset["tv_weight"] * variation,
+    }
     content, style = [], []
     for letter, layer in zip(LETTERS, CONTENT_LAYERS, strict=False):
-        raw = {"normalised": False, "convention": "relative", "tv_weight": CONTENT_VARIATION * settings.tv_weight}
-        chosen = replace(settings, content_layers=(layer,), **raw)
+        chosen = replace(settings, content_layers=(layer,), **own)
         content.append(Panel(f"content-{letter}-{layer}", chosen, content=photo, factors={"layer": layer}))
     for letter, layers in zip(LETTERS, nested(STYLE_LAYERS), strict=False):
         chosen = replace(settings, style_layers=layers)

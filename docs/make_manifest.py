@@ -58,7 +58,10 @@ SHIPPED = {  # those that the project has: what and where from, licence
     CAT: ("The cat Chelsea, photograph by Stefan van der Walt, in scikit-image's package", "CC0"),
     WHIRLS: ("Drawn by docs/examples/draw_painting.py", "MIT"),
 }
-OLDER = "--optimizer lbfgs --convention mean --style-weight 30 --border zero --no-bounds --tv-weight 0"
+OLDER = (
+    "--optimizer lbfgs --convention mean --style-weight 30 --style-layer-weights equal --border zero --no-bounds "
+    "--tv-weight 0"
+)
 RESULTS = {  # file: command, inputs, and what the command does not say
     "demo.jpg": ("python -m ministyle demo", [CAT, WHIRLS]),
     "tuebingen-starry-night.jpg": (f"python -m ministyle transfer {PHOTO} {VAN_GOGH}", [PHOTO, VAN_GOGH]),

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image, ImageOps
 from scipy.optimize import minimize
 
-CONTENT, STYLE = ["conv4_2"], ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"]
-ALPHA, BETA = 1.0, 30.0
+CONTENT, STYLE = "conv4_2", ["conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1"]
+ALPHA, BETA = 1.0, 1.0
 
 
 def load(path="weights/vgg19.h5", dtype="float32"):  # -> {layer: (kernel (3, 3, C, K), bias (K,))}
@@ -53,11 +53,9 @@ def gram(F):  # (H, W, N) -> (N, N), per position
 
 
 def loss_and_gradient(x, network, P, A):  # P: the photograph's activations, A: the painting's Gram matrices
-    features, loss, dF = forward(x, network), 0.0, {}
-    for name in CONTENT:
-        difference = features[name] - P[name]
-        loss += ALPHA * (difference**2).mean()
-        dF[name] = ALPHA * 2 * difference / difference.size
+    features = forward(x, network)
+    difference = features[CONTENT] - P[CONTENT]
+    loss, dF = ALPHA * (difference**2).mean(), {CONTENT: ALPHA * 2 * difference / difference.size}
     for name in STYLE:
         F, difference = features[name], gram(features[name]) - A[name]
         loss += BETA / len(STYLE) * (difference**2).mean()
@@ -71,10 +69,11 @@ if __name__ == "__main__":
     photo, painting = (np.asarray(picture, "float32") for picture in pictures)
     network, how = load(), {"options": {"maxiter": int(iterations), "ftol": 0, "gtol": 0}}
     targets = forward(photo, network), {name: gram(F) for name, F in forward(painting, network).items()}
+    unit = np.abs(loss_and_gradient(photo, network, *targets)[1]).mean() or 1.0  # makes the first trial about 1 long
 
     def objective(x):
         loss, dx = loss_and_gradient(x.reshape(photo.shape).astype("float32"), network, *targets)
-        return float(loss), dx.astype(float).ravel()
+        return float(loss / unit), (dx / unit).astype(float).ravel()
 
     x = minimize(objective, photo.ravel(), jac=True, method="L-BFGS-B", bounds=[(0, 255)] * photo.size, **how).x
     Image.fromarray(x.reshape(photo.shape).round().astype("uint8")).save(out)

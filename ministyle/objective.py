@@ -64,7 +64,7 @@ class Objective:
         The paper's alpha and beta.
     content_layers, style_layers : sequence of layer names
         The paper's conv4_2, and conv1_1 to conv5_1.
-    style_layer_weights : "equal", "inverse-square" or sequence of float
+    style_layer_weights : "geometric", "equal", "inverse-square" or sequence of float
         w_l of equation 5: 1 / (number of style layers), as in the paper; 1 / N^2 for a layer of N filters, as in the
         authors' later code; or one number for each style layer.
     tv_weight, tv_edge : float

@@ -135,10 +135,10 @@ class Settings:
     content_layers: tuple = _setting(CONTENT_LAYERS, "layers whose activations are matched", "the paper, figure 2")
     style_layers: tuple = _setting(STYLE_LAYERS, "layers whose Gram matrices are matched", "the paper, figure 2")
     style_layer_weights: str | tuple = _setting(
-        "equal",
-        "w_l of equation 5: 'equal' (1 / number of layers), 'inverse-square' (1 / N^2 for N filters) or a number "
-        "for each style layer",
-        "the paper; docs/pictures.md: geometric-layers",
+        "geometric",
+        "w_l of equation 5: 'geometric' (each 2/3 of the next shallower one, 1 in all), 'equal' (1 / number of layers, "
+        "as in the paper), 'inverse-square' (1 / N^2 for N filters) or a number for each style layer",
+        "docs/pictures.md: equal-layers",
     )
     convention: str = _setting(
         "relative",
@@ -305,7 +305,7 @@ def _layer_weights(value, style_layers):
     if isinstance(value, str) and value in STYLE_LAYER_WEIGHTS:
         return value
     if isinstance(value, str) or not isinstance(value, tuple | list):
-        raise MinistyleError(f"style_layer_weights (={value!r}) must be {' or '.join(STYLE_LAYER_WEIGHTS)} or numbers")
+        raise MinistyleError(f"style_layer_weights (={value!r}) must be {', '.join(STYLE_LAYER_WEIGHTS)} or numbers")
     for weight in value:
         _check_number("style_layer_weights", weight, float, 0)
     if len(value) != len(style_layers):
@@ -317,6 +317,7 @@ def _layer_weights(value, style_layers):
 _AUTHORS = {
     "convention": "mean",
     "border": "zero",
+    "style_layer_weights": "equal",
     "bounds": False,
     "pyramid": False,
     "tv_weight": 0.0,
@@ -357,7 +358,6 @@ _PRESETS = {
         "noise_std": 60.0,
         "content_weight": 1.0,
         "style_weight": 10.0,
-        "style_layer_weights": "equal",
         # The paper says neither. Without them grain from the noise stays in the picture, see docs/deviations.md.
         "bounds": True,
         "tv_weight": 1e-3,

@@ -29,9 +29,10 @@ from .errors import MinistyleError
 
 CONTENT_LAYERS = ("conv4_2",)
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
-STYLE_LAYER_WEIGHTS = ("equal", "inverse-square")
+STYLE_LAYER_WEIGHTS = ("geometric", "equal", "inverse-square")
 CONVENTIONS = ("relative", *losses.CONVENTIONS)  # the last two are those of `losses`
 BALANCE = 20.0  # beta/alpha at a strength of 0.5, in the relative convention
+LAYER_RATIO = 2 / 3  # of a style layer's weight to that of the one before it, where weights are geometric
 LEAST_SHARE = 0.05  # of a target's mean square: the least that a relative loss is divided by
 ALL_ROWS = slice(None)
 
@@ -340,13 +341,17 @@ def _layers(scene, kind, names):
 
 def _style_shares(architecture, names, weights):
     """Return w_l of equation 5 for every style layer."""
+    if isinstance(weights, str) and weights == "geometric":
+        in_depth = sorted(names, key=architecture.convolutions.index)
+        powers = [LAYER_RATIO ** in_depth.index(name) for name in names]
+        return [power / sum(powers) for power in powers]
     if isinstance(weights, str) and weights == "equal":
         return [1 / len(names)] * len(names)
     if isinstance(weights, str) and weights == "inverse-square":
         return [1 / architecture.layers[name].channels ** 2 for name in names]
     if isinstance(weights, str) or len(weights) != len(names):
         raise MinistyleError(
-            f"style_layer_weights (={weights!r}) must be {' or '.join(STYLE_LAYER_WEIGHTS)} or {len(names)} "
+            f"style_layer_weights (={weights!r}) must be {', '.join(STYLE_LAYER_WEIGHTS)} or {len(names)} "
             "numbers, one for each style layer"
         )
     return list(weights)

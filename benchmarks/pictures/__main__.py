@@ -34,6 +34,7 @@ from .tried import TRIED
 BEFORE = {  # what was the default before
     "convention": "mean",
     "style_weight": 30.0,
+    "style_layer_weights": "equal",
     "border": "zero",
     "bounds": False,
     "pyramid": False,
@@ -55,7 +56,9 @@ CANDIDATES = {
     "one-scale": {"pyramid": False},
     "max-pooling": {"pooling": "max"},
     "raw-network": {"normalised": False},
-    "geometric-layers": {"style_layer_weights": moving_average.STYLE_WEIGHTS},
+    "equal-layers": {"style_layer_weights": "equal"},
+    "halving-layers": {"style_layer_weights": tuple(weight / 31 for weight in (16, 8, 4, 2, 1))},
+    "quartering-layers": {"style_layer_weights": moving_average.STYLE_WEIGHTS},
     "own-lbfgs": {"optimizer": "lbfgs"},
     **TRIED,
 }

@@ -80,7 +80,8 @@ def test_the_losses_are_those_of_the_picture_without_alpha_and_beta(three, weigh
     )
     photo, painting = (np.asarray(Image.open(name), np.float32) for name in ("photo.png", "painting.png"))
     network = load_network(weights, normalised=True, device="cpu")
-    objective = Objective(network, content=photo, style=painting, style_layers=SETTINGS.style_layers)
+    of_layers = {name: getattr(SETTINGS, name) for name in ("style_layers", "style_layer_weights")}
+    objective = Objective(network, content=photo, style=painting, **of_layers)
     terms = objective(pixels_of("out/panels/both.png").astype(np.float32)).terms
     style_loss = terms["style conv1_1"] + terms["style conv2_1"]
     assert both["losses"] == pytest.approx({"content": terms["content conv4_2"], "style": style_loss}, rel=0.05)
@@ -95,7 +96,8 @@ def test_relative_losses_are_without_the_strength(three, weights):
     (both,) = render([replace(three[0], settings=settings)], "out", InThisProcess())
     photo, painting = (np.asarray(Image.open(name), np.float32) for name in ("photo.png", "painting.png"))
     network = load_network(weights, normalised=True, device="cpu")
-    options = {"convention": "relative", "style_layers": SETTINGS.style_layers, "style_weight": 1 / BALANCE}
+    options = {"convention": "relative", "style_weight": 1 / BALANCE}
+    options |= {name: getattr(SETTINGS, name) for name in ("style_layers", "style_layer_weights")}
     objective = Objective(network, content=photo, style=painting, **options)
     terms = objective(pixels_of("out/panels/both.png").astype(np.float32)).terms
     style_loss = terms["style conv1_1"] + terms["style conv2_1"]

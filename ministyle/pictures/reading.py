@@ -40,11 +40,13 @@ def read_picture(source, size=None, side="longest"):  # -> (H, W, 3)
         The source cannot be read as a picture or is empty; see `size_to_fit` for an impossible size.
     """
     if hasattr(source, "ndim"):  # an array, of the host or of a GPU
-        pixels = _from_array(to_host(source))
+        array = to_host(source)
+        pixels = _from_array(array)
+        _refuse_fractions(array, "the picture")
     elif isinstance(source, Image.Image):
         pixels = _decode(source, "the picture")
     elif isinstance(source, str | os.PathLike):
-        pixels = _from_file(Path(source))
+        pixels = _from_file(source)
     else:
         raise MinistyleError(f"a picture must be a path, a PIL image or an array, got {type(source).__name__}")
     if size is not None:
@@ -52,8 +54,11 @@ def read_picture(source, size=None, side="longest"):  # -> (H, W, 3)
     return pixels
 
 
-def _from_file(path):
+def _from_file(source):
     """Read a picture file; each kind of failure has its own sentence."""
+    if "://" in str(source):  # which a path would write with a single slash
+        raise MinistyleError(f"'{source}' is an address; download the picture, and name the file")
+    path = Path(source)
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -94,7 +99,9 @@ def _from_pil(picture, name):
     if picture.mode in _SIXTEEN_BIT_MODES:
         return _from_array(np.asarray(picture, dtype=np.float32) / 257, name)  # 65535 / 255
     if picture.mode == "F":
-        return _from_array(np.asarray(picture), name)
+        pixels = _from_array(np.asarray(picture), name)
+        _refuse_fractions(np.asarray(picture), name)
+        return pixels
     profile = picture.info.get("icc_profile")
     if picture.mode in ("P", "PA", "LA", "La", "RGBa") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
@@ -103,6 +110,12 @@ def _from_pil(picture, name):
     if picture.mode == "RGBA":
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     return np.asarray(picture.convert("RGB"), dtype=np.float32)
+
+
+def _refuse_fractions(array, name):
+    """Refuse floats from 0 to 1, as other libraries have pictures: as grey levels they would all be black."""
+    if array.dtype.kind == "f" and 0 < array.max() <= 1:
+        raise MinistyleError(f"{name} holds fractions, 0 to {array.max():.3g}; multiply it by 255 to get grey levels")
 
 
 def _from_array(array, name="the picture"):

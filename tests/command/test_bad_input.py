@@ -24,6 +24,7 @@ BAD_RUNS = {
     "name of two lines": (("transfer", "no\nsuch.png", "painting.png"), "'no such.png'"),
     "name too long": (("transfer", "photo.png", TOO_LONG, "-o", "out.png"), "cannot be read"),
     "folder": (("transfer", "photo.png", "sub"), "'sub' is a folder"),
+    "address": (("transfer", "https://example.org/a.jpg", "painting.png"), "'https://example.org/a.jpg' is an address"),
     "text": (("transfer", "text.jpg", "painting.png"), "'text.jpg' is not a picture"),
     "empty": (("transfer", "photo.png", "empty.png"), "'empty.png' is empty"),
     "truncated": (("transfer", "half.png", "painting.png"), "'half.png' is damaged"),

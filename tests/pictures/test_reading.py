@@ -315,3 +315,16 @@ def test_an_array_that_is_no_picture_is_refused_with_what_is_wrong(array, words)
 
 def test_a_pil_image_without_pixels_is_refused():
     assert "0 x 4" in sentence(read_picture, Image.new("RGB", (0, 4)))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_fractions_are_refused_and_the_sentence_says_how_to_scale_them(dtype):
+    picture = np.linspace(0, 1, 5 * 4 * 3).reshape(5, 4, 3).astype(dtype)
+    assert "multiply it by 255" in sentence(read_picture, picture)
+    assert "multiply it by 255" in sentence(read_picture, Image.fromarray(picture[:, :, 0].astype("float32")))
+    np.testing.assert_allclose(read_picture(255 * picture), 255 * picture, rtol=1e-2)
+
+
+@pytest.mark.parametrize("array", [np.zeros((5, 4, 3)), np.ones((5, 4, 3), "uint8"), np.full((5, 4, 3), 1.5)])
+def test_dark_pictures_are_no_fractions(array):
+    np.testing.assert_array_equal(read_picture(array), array)

@@ -1,4 +1,6 @@
-"""The one exception that users of the package meet."""
+"""The one exception that users of the package meet, and a hint that its sentences share."""
+
+import difflib
 
 
 class MinistyleError(Exception):
@@ -7,3 +9,15 @@ class MinistyleError(Exception):
     Every error that bad input can cause is one of these. The command line prints the sentence and
     exits with status 2; a program catches this class.
     """
+
+
+def did_you_mean(word, known):
+    """Return the end of a sentence that proposes what a misspelt word may have meant, or nothing.
+
+    Parameters
+    ----------
+    word : str
+    known : iterable of str
+    """
+    similar = difflib.get_close_matches(str(word), list(known), n=1)
+    return f"; did you mean {similar[0]}?" if similar else ""

@@ -5,7 +5,6 @@ function that makes the term.
 """
 
 import dataclasses
-import difflib
 import math
 import numbers
 import os
@@ -16,7 +15,7 @@ import numpy as np
 
 from .architecture import known_layer_names
 from .arrays import DEVICES
-from .errors import MinistyleError
+from .errors import MinistyleError, did_you_mean
 from .network import BACKENDS, DTYPES, POOLING
 from .solvers import LEARNING_RATE, SOLVERS
 from .terms import (
@@ -236,13 +235,12 @@ class Settings:
         **changes : settings that differ from the preset's
         """
         if preset not in PRESETS:
-            raise MinistyleError(f"preset (={preset!r}) must be one of {', '.join(PRESETS)}")
+            hint = did_you_mean(preset, PRESETS)
+            raise MinistyleError(f"preset (={preset!r}) must be one of {', '.join(PRESETS)}{hint}")
         known = [setting.name for setting in dataclasses.fields(cls)]
         for name in changes:
             if name not in known:
-                similar = difflib.get_close_matches(name, known, n=1)
-                hint = f"; did you mean {similar[0]}?" if similar else ""
-                raise MinistyleError(f"there is no setting {name!r}{hint}")
+                raise MinistyleError(f"there is no setting {name!r}{did_you_mean(name, known)}")
         return cls(**{**PRESETS[preset], **changes})
 
 
@@ -258,7 +256,8 @@ def _checked(setting, value):
     if value is None and setting.default is None:
         return None
     if choices is not None and value not in choices:
-        raise MinistyleError(f"{name} (={value!r}) must be one of {', '.join(choices)}")
+        hint = did_you_mean(value, choices)
+        raise MinistyleError(f"{name} (={value!r}) must be one of {', '.join(choices)}{hint}")
     if setting.type in (int, float):
         _check_number(name, value, setting.type, setting.metadata["minimum"], setting.metadata["maximum"])
         return setting.type(value)

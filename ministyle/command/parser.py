@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from .. import arrays
+from ..errors import did_you_mean
 from ..settings import PRESETS, Settings, choices_of
 from ..version import VERSION
 
@@ -22,9 +23,22 @@ class Parser(argparse.ArgumentParser):
         parser.add_argument("--version", action="version", version=f"ministyle {VERSION}")
         return parser
 
+    def parse_known_args(self, args=None, namespace=None):
+        """Parse as `ArgumentParser` does, but refuse an unknown flag here, where those that there are are known."""
+        options, rest = super().parse_known_args(args, namespace)
+        for argument in rest:
+            flag = argument.split("=")[0]
+            if flag.startswith("--"):
+                self.error(f"there is no flag {flag}{did_you_mean(flag, self._option_string_actions)}")
+        return options, rest
+
     def error(self, message):
         """Print what is wrong, and exit with status 2."""
-        self.exit(2, f"ministyle: {message}; see '{self.prog} --help'\n")
+        wrong = re.search(r"invalid choice: '?([^']*?)'? \(choose from (.*)\)", message)
+        if wrong:
+            message += did_you_mean(wrong[1], re.findall(r"[\w.-]+", wrong[2]))
+        end = " See" if message.endswith("?") else "; see"
+        self.exit(2, f"ministyle: {message}{end} '{self.prog} --help'\n")
 
 
 def add_command(commands, name, summary, run=None):

@@ -1,7 +1,9 @@
 """A job as a value: settings, decoded pictures and the size of the picture to be made."""
 
+import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from pathlib import Path
 
 import numpy as np
 
@@ -101,7 +103,7 @@ class Job:
             size = tuple(max(1, round(side / TILE)) * TILE for side in size) if tileable else size
         init = None
         if not isinstance(settings.init, str) or settings.init not in STARTS:
-            init = read_picture(settings.init)
+            init = _read_start(settings.init)
         elif settings.init != "noise" and {"content": content, "style": style}[settings.init] is None:
             raise MinistyleError(f"init (={settings.init!r}) asks for a {settings.init} picture, and there is none")
         if tileable:
@@ -269,3 +271,10 @@ def _check_tileable(size):
         raise MinistyleError(
             f"a tileable picture's sides must be multiples of {TILE}: {size[1]} x {size[0]} does not do"
         )
+
+
+def _read_start(init):
+    """Read the picture to begin with. A bare word that is no file was meant to be one of `STARTS`."""
+    if isinstance(init, str) and not Path(init).suffix and not os.path.exists(init):
+        raise MinistyleError(f"init (={init!r}) must be {', '.join(STARTS)} or a picture, and there is no such file")
+    return read_picture(init)

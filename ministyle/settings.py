@@ -8,6 +8,7 @@ import dataclasses
 import math
 import numbers
 import os
+import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -44,7 +45,7 @@ def _setting(default, help, source, choices=None, minimum=None, maximum=math.inf
     source : str, where the default comes from
     choices : collection of str, or a function that returns it, optional; all that is allowed
     minimum, maximum : number, optional, the least and the most that are allowed
-    unit : str, optional, that may follow the number on the command line
+    unit : str, optional, that may follow the number in a string
     term : function (Scene, Settings) -> list of Term, optional
         For a weight: makes the terms of the loss that it weighs. See `terms.content_terms`.
     earlier : value, optional
@@ -258,6 +259,8 @@ def _checked(setting, value):
     if choices is not None and value not in choices:
         hint = did_you_mean(value, choices)
         raise MinistyleError(f"{name} (={value!r}) must be one of {', '.join(choices)}{hint}")
+    if setting.metadata["unit"] == "GB" and isinstance(value, str):
+        value = _gigabytes(name, value)
     if setting.type in (int, float):
         _check_number(name, value, setting.type, setting.metadata["minimum"], setting.metadata["maximum"])
         return setting.type(value)
@@ -284,6 +287,15 @@ def _check_number(name, value, kind, minimum, maximum=math.inf):
     if not math.isfinite(number) or not minimum <= number <= maximum:
         limits = f"at least {minimum}" if maximum == math.inf else f"from {minimum} to {maximum}"
         raise MinistyleError(f"{name} (={value}) must be {limits}" + (" and finite" if kind is float else ""))
+
+
+def _gigabytes(name, text):
+    """Return an amount of memory, "2GB", "500MB" or "2", as a number of GB."""
+    number, unit = re.fullmatch(r"(.*?)\s*(GB|MB|)", text.strip(), re.IGNORECASE | re.DOTALL).groups()
+    try:
+        return float(number) / (1000 if unit.upper() == "MB" else 1)
+    except ValueError:
+        raise MinistyleError(f"{name} (={text!r}) must be an amount of memory such as 2GB or 500MB") from None
 
 
 def _layers(name, value):

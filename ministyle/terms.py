@@ -32,7 +32,7 @@ STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 STYLE_LAYER_WEIGHTS = ("geometric", "equal", "inverse-square")
 CONVENTIONS = ("relative", *losses.CONVENTIONS)  # the last two are those of `losses`
 BALANCE = 20.0  # beta/alpha at a strength of 0.5, in the relative convention
-LAYER_RATIO = 2 / 3  # of a style layer's weight to that of the one before it, where weights are geometric
+LAYER_RATIO = 2 / 3  # of geometric weights, a style layer's to the next shallower one's; see docs/pictures.md
 LEAST_SHARE = 0.05  # of a target's mean square: the least that a relative loss is divided by
 ALL_ROWS = slice(None)
 

@@ -43,6 +43,10 @@ NUMBERS = [field.name for field in FIELDS if field.type is float]
         ("noise_std", -0.1, "-0.1"),
         ("learning_rate", -1, "-1"),
         ("max_memory", 0.05, "0.05"),
+        ("max_memory", "much", "'much'"),
+        ("max_memory", "2 TB", "'2 TB'"),
+        ("max_memory", "2\n3GB", "2GB or 500MB"),
+        ("max_memory", "50MB", "0.05"),
         ("threads", 0, "0"),
         ("ftol", -1.0, "-1.0"),
         ("gtol", -1.0, "-1.0"),
@@ -83,7 +87,8 @@ def test_a_whole_number_is_an_integer_and_nothing_else(name, value):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *product(NUMBERS, [math.nan, math.inf, -math.inf, True, "1"]),
+        *product(NUMBERS, [math.nan, math.inf, -math.inf, True, "one"]),
+        *((name, "1") for name in NUMBERS if name != "max_memory"),  # which may be "1GB"
         *((name, None) for name in NUMBERS if getattr(Settings(), name) is not None),
     ],
 )
@@ -386,3 +391,8 @@ def test_a_setting_like_no_other_is_refused_without_a_hint():
 
 def test_a_change_is_checked_as_well():
     assert "-3" in sentence(Settings.from_preset, "gatys2015", iterations=-3)
+
+
+@pytest.mark.parametrize(("asked", "gigabytes"), [("4GB", 4.0), ("1500 mb", 1.5), ("2", 2.0), (3, 3.0)])
+def test_an_amount_of_memory_may_have_a_unit(asked, gigabytes):
+    assert Settings(max_memory=asked).max_memory == gigabytes

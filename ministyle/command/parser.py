@@ -123,8 +123,8 @@ def _add_setting(group, flag, setting, own_default):
         group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
     else:
         parse = {tuple: names, str | tuple: _layer_weights}.get(setting.type, setting.type)
-        if setting.metadata["unit"] == "GB":
-            parse = gigabytes
+        if setting.metadata["unit"]:  # which `Settings` reads itself
+            parse = str
         choices = choices_of(setting)
         metavar = None if choices else setting.name.split("_")[-1].upper()
         group.add_argument(flag, type=parse, choices=choices, metavar=metavar, **options)
@@ -191,12 +191,3 @@ def ratios(text):
 def seeds(text):
     """Parse whole numbers separated by commas."""
     return numbers(text, int, "whole numbers")
-
-
-def gigabytes(text):
-    """Parse an amount of memory, "2GB", "500MB" or "2", as a number of GB."""
-    number, unit = re.fullmatch(r"(.*?)\s*(GB|MB|)", text.strip(), re.IGNORECASE).groups()
-    try:
-        return float(number) / (1000 if unit.upper() == "MB" else 1)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of memory such as 2GB or 500MB") from None

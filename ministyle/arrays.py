@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .errors import MinistyleError
+from .errors import MinistyleError, check_choice
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -38,8 +38,7 @@ def choose_device(name="auto"):
     MinistyleError
         The name is unknown, or "cuda" is asked for and cannot be had; the sentence says why.
     """
-    if name not in DEVICES:
-        raise MinistyleError(f"device (={name!r}) must be one of {', '.join(DEVICES)}")
+    check_choice("device", name, DEVICES)
     if name == "cpu":
         return "cpu"
     problem = gpu_problem()

@@ -1,4 +1,4 @@
-"""The one exception that users of the package meet, and a hint that its sentences share."""
+"""The one exception that users of the package meet, and what its sentences share."""
 
 import difflib
 
@@ -11,6 +11,20 @@ class MinistyleError(Exception):
     """
 
 
+def check_choice(name, value, choices):
+    """Refuse a value that is none of the choices.
+
+    Parameters
+    ----------
+    name : str, of the setting or argument
+    value
+    choices : collection of str
+    """
+    if value not in choices:
+        hint = did_you_mean(value, choices)
+        raise MinistyleError(f"{name} (={value!r}) must be one of {', '.join(choices)}{hint}")
+
+
 def did_you_mean(word, known):
     """Return the end of a sentence that proposes what a misspelt word may have meant, or nothing.
 
@@ -19,5 +33,5 @@ def did_you_mean(word, known):
     word : str
     known : iterable of str
     """
-    similar = difflib.get_close_matches(str(word), list(known), n=1)
+    similar = difflib.get_close_matches(str(word), known, n=1)
     return f"; did you mean {similar[0]}?" if similar else ""

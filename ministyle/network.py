@@ -18,7 +18,7 @@ import numpy as np
 from . import arrays, layers
 from .architecture import ARCHITECTURES, Architecture
 from .arrays import array_module
-from .errors import MinistyleError
+from .errors import MinistyleError, check_choice
 
 POOLING = {
     "average": (layers.average_pool_forward, layers.average_pool_backward),
@@ -130,8 +130,7 @@ def make_network(
         ("dtype", dtype, DTYPES),
         ("border", border, BORDERS),
     ):
-        if value not in known:
-            raise MinistyleError(f"{name} (={value!r}) must be one of {', '.join(known)}")
+        check_choice(name, value, known)
     if weights.architecture not in ARCHITECTURES:
         raise MinistyleError(
             f"weight file '{weights.path}' is of {weights.architecture!r}, which is not one of "

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-from .errors import MinistyleError
+from .errors import MinistyleError, check_choice
 from .terms import (
     CONTENT_LAYERS,
     CONVENTIONS,
@@ -65,8 +65,8 @@ class Objective:
     content_layers, style_layers : sequence of layer names
         The paper's conv4_2, and conv1_1 to conv5_1.
     style_layer_weights : "geometric", "equal", "inverse-square" or sequence of float
-        w_l of equation 5: 1 / (number of style layers), as in the paper; 1 / N^2 for a layer of N filters, as in the
-        authors' later code; or one number for each style layer.
+        w_l of equation 5: each 2/3 of the next shallower one, as in the default preset; 1 / (number of style layers),
+        as in the paper; 1 / N^2 for a layer of N filters, as in the authors' later code; or a number for each layer.
     tv_weight, tv_edge : float
         Weight of the total variation, which is not in the paper, and see `losses.total_variation_loss`.
 
@@ -94,8 +94,7 @@ class Objective:
         tv_weight=0.0,
         tv_edge=math.inf,
     ):
-        if convention not in CONVENTIONS:
-            raise MinistyleError(f"convention (={convention!r}) must be one of {', '.join(CONVENTIONS)}")
+        check_choice("convention", convention, CONVENTIONS)
         if terms is None:
             scene = self._scene(network, content, style)
             options = SimpleNamespace(

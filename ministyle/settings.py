@@ -16,7 +16,7 @@ import numpy as np
 
 from .architecture import known_layer_names
 from .arrays import DEVICES
-from .errors import MinistyleError, did_you_mean
+from .errors import MinistyleError, check_choice, did_you_mean
 from .network import BACKENDS, DTYPES, POOLING
 from .solvers import LEARNING_RATE, SOLVERS
 from .terms import (
@@ -235,9 +235,7 @@ class Settings:
         preset : a name of `PRESETS`
         **changes : settings that differ from the preset's
         """
-        if preset not in PRESETS:
-            hint = did_you_mean(preset, PRESETS)
-            raise MinistyleError(f"preset (={preset!r}) must be one of {', '.join(PRESETS)}{hint}")
+        check_choice("preset", preset, PRESETS)
         known = [setting.name for setting in dataclasses.fields(cls)]
         for name in changes:
             if name not in known:
@@ -256,9 +254,8 @@ def _checked(setting, value):
     name, choices = setting.name, choices_of(setting)
     if value is None and setting.default is None:
         return None
-    if choices is not None and value not in choices:
-        hint = did_you_mean(value, choices)
-        raise MinistyleError(f"{name} (={value!r}) must be one of {', '.join(choices)}{hint}")
+    if choices is not None:
+        check_choice(name, value, choices)
     if setting.metadata["unit"] == "GB" and isinstance(value, str):
         value = _gigabytes(name, value)
     if setting.type in (int, float):

@@ -100,7 +100,8 @@ def test_what_all_contenders_compute_does_not_depend_on_the_default_settings():
     objective, network = contenders._ministyle(content, style)
     assert {term.name: term.weight for term in objective.terms} == pytest.approx(task.TERM_WEIGHTS)
     fixed = {"convention": "mean", "border": "zero", "content_weight": 1.0, "style_weight": 30.0, "tv_weight": 0.0}
-    job = Job.of(Settings(image_size=48, style_layer_weights="equal", **fixed), content, style)
+    fixed["style_layer_weights"] = "equal"
+    job = Job.of(Settings(image_size=48, **fixed), content, style)
     pixels = network.to_device((content + style) / 2)
     assert objective(pixels).loss == job.objective_at(job.scales[-1])(pixels).loss
 

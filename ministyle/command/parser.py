@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import math
-import re
 from pathlib import Path
 
 from .. import arrays
@@ -32,11 +31,16 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"there is no flag {flag}{did_you_mean(flag, self._option_string_actions)}")
         return options, rest
 
+    def _check_value(self, action, value):
+        """Refuse a value that is none of the action's choices, as `ArgumentParser` does, with a hint."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += did_you_mean(value, action.choices)
+            raise
+
     def error(self, message):
         """Print what is wrong, and exit with status 2."""
-        wrong = re.search(r"invalid choice: '?([^']*?)'? \(choose from (.*)\)", message)
-        if wrong:
-            message += did_you_mean(wrong[1], re.findall(r"[\w.-]+", wrong[2]))
         end = " See" if message.endswith("?") else "; see"
         self.exit(2, f"ministyle: {message}{end} '{self.prog} --help'\n")
 
@@ -123,7 +127,7 @@ def _add_setting(group, flag, setting, own_default):
         group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
     else:
         parse = {tuple: names, str | tuple: _layer_weights}.get(setting.type, setting.type)
-        if setting.metadata["unit"]:  # which `Settings` reads itself
+        if setting.metadata["unit"] == "GB":  # which `Settings` reads itself
             parse = str
         choices = choices_of(setting)
         metavar = None if choices else setting.name.split("_")[-1].upper()

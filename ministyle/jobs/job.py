@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from pathlib import Path
 
 import numpy as np
 
@@ -275,6 +274,6 @@ def _check_tileable(size):
 
 def _read_start(init):
     """Read the picture to begin with. A bare word that is no file was meant to be one of `STARTS`."""
-    if isinstance(init, str) and not Path(init).suffix and not os.path.exists(init):
+    if isinstance(init, str) and not os.path.splitext(init)[1] and not os.path.exists(init):
         raise MinistyleError(f"init (={init!r}) must be {', '.join(STARTS)} or a picture, and there is no such file")
     return read_picture(init)

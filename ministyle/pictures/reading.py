@@ -40,9 +40,7 @@ def read_picture(source, size=None, side="longest"):  # -> (H, W, 3)
         The source cannot be read as a picture or is empty; see `size_to_fit` for an impossible size.
     """
     if hasattr(source, "ndim"):  # an array, of the host or of a GPU
-        array = to_host(source)
-        pixels = _from_array(array)
-        _refuse_fractions(array, "the picture")
+        pixels = _from_array(to_host(source), "the picture")
     elif isinstance(source, Image.Image):
         pixels = _decode(source, "the picture")
     elif isinstance(source, str | os.PathLike):
@@ -97,11 +95,9 @@ def _from_pil(picture, name):
         raise MinistyleError(f"{name} is empty: {picture.width} x {picture.height} pixels")
     picture = ImageOps.exif_transpose(picture)
     if picture.mode in _SIXTEEN_BIT_MODES:
-        return _from_array(np.asarray(picture, dtype=np.float32) / 257, name)  # 65535 / 255
+        return _from_array(np.asarray(picture), name, white=65535)
     if picture.mode == "F":
-        pixels = _from_array(np.asarray(picture), name)
-        _refuse_fractions(np.asarray(picture), name)
-        return pixels
+        return _from_array(np.asarray(picture), name)
     profile = picture.info.get("icc_profile")
     if picture.mode in ("P", "PA", "LA", "La", "RGBa") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
@@ -112,14 +108,8 @@ def _from_pil(picture, name):
     return np.asarray(picture.convert("RGB"), dtype=np.float32)
 
 
-def _refuse_fractions(array, name):
-    """Refuse floats from 0 to 1, as other libraries have pictures: as grey levels they would all be black."""
-    if array.dtype.kind == "f" and 0 < array.max() <= 1:
-        raise MinistyleError(f"{name} holds fractions, 0 to {array.max():.3g}; multiply it by 255 to get grey levels")
-
-
-def _from_array(array, name="the picture"):
-    """Turn an array of 1, 3 or 4 channels into (H, W, 3) float32, 0 to 255."""
+def _from_array(array, name, white=255):
+    """Turn an array of 1, 3 or 4 channels, with values 0 to `white`, into (H, W, 3) float32, 0 to 255."""
     pixels = array[:, :, np.newaxis] if array.ndim == 2 else array
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4):
         raise MinistyleError(f"{name} must be an array (H, W, 3), got shape {array.shape}")
@@ -130,7 +120,9 @@ def _from_array(array, name="the picture"):
     pixels = pixels.astype(np.float32)
     if not np.isfinite(pixels).all():
         raise MinistyleError(f"{name} holds numbers that are not finite (nan or infinity)")
-    pixels = pixels.clip(0, 255)
+    if array.dtype.kind == "f" and 0 < pixels.max() <= 1:  # as other libraries have pictures; they would be black here
+        raise MinistyleError(f"{name} holds fractions, 0 to {pixels.max():.3g}; multiply it by 255 to get grey levels")
+    pixels = (pixels / (white / 255)).clip(0, 255)
     if pixels.shape[2] == 4:
         opacity = pixels[:, :, 3:] / 255
         pixels = pixels[:, :, :3] * opacity + 255 * (1 - opacity)

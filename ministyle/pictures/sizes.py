@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from ..errors import MinistyleError
+from ..errors import MinistyleError, check_choice
 from ..settings import SIDES
 
 
@@ -25,8 +25,7 @@ def size_to_fit(shape, size, side="longest"):
     MinistyleError
         The side is unknown, or the size is less than 1 pixel.
     """
-    if side not in SIDES:
-        raise MinistyleError(f"side (={side!r}) must be one of {', '.join(SIDES)}")
+    check_choice("side", side, SIDES)
     if size < 1:
         raise MinistyleError(f"size (={size}) must be at least 1 pixel")
     reference = max(shape) if side == "longest" else min(shape)

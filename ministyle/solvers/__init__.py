@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .. import arrays
-from ..errors import MinistyleError
+from ..errors import MinistyleError, check_choice
 from . import adam, lbfgs, lbfgsb
 from .problem import INTERRUPTED, NotFiniteError, Problem, Step
 from .registry import FIRST_STEP, Options
@@ -115,8 +115,7 @@ def minimise(
     MinistyleError
         The loss of the start is not finite, or the optimizer is unknown.
     """
-    if optimizer not in SOLVERS:
-        raise MinistyleError(f"optimizer (={optimizer!r}) must be one of {', '.join(SOLVERS)}")
+    check_choice("optimizer", optimizer, SOLVERS)
     if optimizer == "lbfgsb":
         if state is not None:
             raise MinistyleError("SciPy's solver cannot continue from a state; choose optimizer 'lbfgs' or 'adam'")

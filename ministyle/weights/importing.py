@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import MinistyleError
+from ..errors import MinistyleError, check_choice
 from ..files import PACKAGE, sha256
 from . import keras
 from .file import DTYPES, Weights, write_weights
@@ -48,8 +48,7 @@ def import_weights(source, output=None, *, dtype="float16", overwrite=False, ver
     MinistyleError
         The source is missing, damaged, of an unknown format or not the published file, or the output cannot be written.
     """
-    if dtype not in DTYPES:
-        raise MinistyleError(f"dtype (={dtype!r}) must be one of {', '.join(DTYPES)}")
+    check_choice("dtype", dtype, DTYPES)
     source = Path(source)
     if not source.is_file():
         raise MinistyleError(f"there is no file '{source}'")

@@ -1,7 +1,7 @@
 """Load a network: weights from a file, and the fastest backend for the device."""
 
 from .. import arrays
-from ..errors import MinistyleError
+from ..errors import MinistyleError, check_choice
 from ..network import BACKENDS, make_network
 from .file import Weights, load_weights
 
@@ -71,8 +71,7 @@ def choose_backend(name, device):
     """
     if name == "auto":
         return next(backend for backend in reversed(BACKENDS.values()) if device in backend.devices)
-    if name not in BACKENDS:
-        raise MinistyleError(f"convolution (={name!r}) must be one of {', '.join(('auto', *BACKENDS))}")
+    check_choice("convolution", name, ("auto", *BACKENDS))
     if device not in BACKENDS[name].devices:
         raise MinistyleError(f"convolution {name!r} cannot run on device {device!r}; choose 'auto' or 'direct'")
     return BACKENDS[name]

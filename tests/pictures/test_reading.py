@@ -328,3 +328,7 @@ def test_fractions_are_refused_and_the_sentence_says_how_to_scale_them(dtype):
 @pytest.mark.parametrize("array", [np.zeros((5, 4, 3)), np.ones((5, 4, 3), "uint8"), np.full((5, 4, 3), 1.5)])
 def test_dark_pictures_are_no_fractions(array):
     np.testing.assert_array_equal(read_picture(array), array)
+
+
+def test_a_dark_picture_of_sixteen_bits_is_no_fraction():
+    np.testing.assert_allclose(read_picture(Image.fromarray(np.full((5, 4), 100, "uint16"))), 100 / 257, rtol=1e-6)

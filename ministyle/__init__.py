@@ -46,8 +46,9 @@ from . import fast, version  # noqa: F401  `fast` registers its backend
 from .checks.gradients import check_gradients
 from .errors import MinistyleError
 from .experiments.features import Distance, compare, style_features
-from .jobs.job import Job, Result
+from .jobs.job import Job
 from .jobs.public import reconstruct_content, reconstruct_style, transfer
+from .jobs.result import Result
 from .network import Network
 from .objective import Evaluation, Objective
 from .settings import PRESETS, Settings

@@ -15,42 +15,16 @@ from ..fast import bands
 from ..pictures.colours import COLOURS
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize
-from ..pictures.values import to_uint8
 from ..settings import Settings
 from ..solvers import BOUNDS, Outcome
 from ..solvers.problem import INTERRUPTED
 from ..weights.load import load_network
+from .result import Result
 from .scales import continued, scales
 
 TILE = 16  # pixels: all of VGG-19's pooling layers halve a side that is a multiple of it without a remainder
 MARGIN = 128  # pixels around a tileable picture's painting: farther than the 126 that conv5_4 sees
 STARTS = ("noise", "content", "style")
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished picture and how it came about.
-
-    Attributes
-    ----------
-    image : uint8 array (H, W, 3), RGB
-    history : list of `solvers.Step`, the first of them the start, and so the first at each scale of a pyramid
-    message : str, why the optimisation stopped
-    completed : bool, False if the user interrupted it or the loss became infinite
-    settings : Settings
-    interrupted : bool, True if the user interrupted it
-    stopped : bool, True if `on_step` stopped it
-    band_rows : int or None, the height of the bands in which the picture was worked on
-    """
-
-    image: np.ndarray
-    history: list
-    message: str
-    completed: bool
-    settings: Settings
-    interrupted: bool = False
-    stopped: bool = False
-    band_rows: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,7 +223,7 @@ class Job:
 
     def _result(self, outcome: Outcome, history, plan):
         return Result(
-            to_uint8(self.coloured(resize(outcome.pixels, *self.size))),
+            self.coloured(resize(outcome.pixels, *self.size)).astype(np.float32),
             history,
             outcome.message,
             outcome.completed,

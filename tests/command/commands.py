@@ -13,7 +13,8 @@ import pytest
 import ministyle
 from ministyle.command import main
 from ministyle.files import shipped_path
-from ministyle.jobs.job import Job, Result
+from ministyle.jobs.job import Job
+from ministyle.jobs.result import Result
 from ministyle.solvers import Step
 
 SMALL = ("--image-size", "32")  # the photograph becomes 32 x 24: conv5_1 still has positions
@@ -67,7 +68,7 @@ def note_jobs(monkeypatch):
         ]
         for step in steps:
             on_step(step, pixels - 100 + step.iteration)
-        return Result(pixels.astype(np.uint8), steps, "the solver's own words", True, self.settings)
+        return Result(pixels, steps, "the solver's own words", True, self.settings)
 
     monkeypatch.setattr(Job, "run", run)
     return jobs

@@ -14,6 +14,7 @@ each uses only those above it.
 | `architecture` | VGG-19 as a table of layers |
 | `network` | the network: forward to features, backward to pixels |
 | `losses` | the paper's equations 1 to 6, each with its gradient |
+| `styles` | what counts as style: statistics of activations, paintings, masks |
 | `terms` | content, style and total variation as terms of the loss |
 | `objective` | equation 7: from pixels to the loss and its gradient |
 | `solvers` | minimise it: SciPy's L-BFGS-B, and L-BFGS and Adam by hand |

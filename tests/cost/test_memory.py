@@ -18,7 +18,7 @@ from ministyle.errors import MinistyleError
 from ministyle.fast.buffers import BufferPool
 from ministyle.objective import CONTENT_LAYERS, STYLE_LAYERS, Objective
 from ministyle.settings import Settings
-from ministyle.terms import gram_matrices
+from ministyle.terms import style_statistics
 from ministyle.weights.load import load_network
 
 CPU = bare_settings(device="cpu", threads=2)
@@ -74,8 +74,8 @@ def test_the_count_is_what_an_evaluation_allocates(content_layers, style_layers,
 @pytest.mark.parametrize("layers", [STYLE_LAYERS, ("conv4_2",), ("conv2_1", "conv3_1"), ("conv1_1",)])
 def test_the_count_is_what_gram_matrices_take(layers, convolution, weights, picture):
     network = load_network(weights, device="cpu", threads=1, convolution=convolution)
-    gram_matrices(network, picture, layers)
-    peak = peak_of(lambda: gram_matrices(network, picture, layers))
+    style_statistics(network, picture, layers)
+    peak = peak_of(lambda: style_statistics(network, picture, layers))
     counted = forward_bytes(layers, plain=convolution == "direct")
     assert 0.92 < peak / picture[:, :, 0].size / counted < 1.15
 

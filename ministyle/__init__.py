@@ -53,6 +53,7 @@ from .jobs.result import Result
 from .network import Network
 from .objective import Evaluation, Objective
 from .settings import PRESETS, Settings
+from .styles import Style
 from .weights.load import load_network
 
 __version__ = version.VERSION
@@ -67,6 +68,7 @@ __all__ = [
     "Objective",
     "Result",
     "Settings",
+    "Style",
     "check_gradients",
     "compare",
     "load_network",

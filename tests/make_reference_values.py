@@ -106,7 +106,7 @@ def loss(parameters, pixels, content, style, pooling, convention):
 
 
 def statistic(x, T, kind):
-    """Return a statistic of activations (K, H, W), weighted by the squares of a guide T (H, W): one matrix or vector."""
+    """Return a statistic of activations (K, H, W), weighted by the squares of a guide T (H, W)."""
     N = len(x)
     F, w = x.reshape(N, -1), T.reshape(-1) ** 2 / T.square().sum()
     mean = (F * w).sum(dim=1)

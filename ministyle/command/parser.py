@@ -144,6 +144,11 @@ def _shown(default):
 def add_weights_and_device(command):
     """Add `--weights` and `--device`."""
     command.add_argument("--weights", help="weight file (default: the one that 'info' shows)")
+    add_device(command)
+
+
+def add_device(command):
+    """Add `--device`."""
     command.add_argument("--device", choices=arrays.DEVICES, default="auto", help="where to compute (default: auto)")
 
 

@@ -30,6 +30,7 @@ def table(*command):
 
 def test_transfer_lists_every_layer_with_shape_receptive_field_and_what_is_matched(tmp_path, monkeypatch):
     forbid_work(monkeypatch)
+    (tmp_path / "photo-painting.png").write_bytes(b"a picture that is there already, and in nobody's way")
     before = contents(tmp_path)
     rows = table("transfer", "photo.png", "painting.png", "--image-size", "40")  # the photograph becomes 40 x 30
     assert list(rows) == list(FIELDS)

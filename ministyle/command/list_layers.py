@@ -21,7 +21,7 @@ def layer_table(job):
     network, (height, width) = job.network, job.size
     content, style = (
         network.architecture.layer_names(names)
-        for names in used_layers(job.settings, job.photograph is not None, job.painting is not None)
+        for names in used_layers(job.settings, job.photograph is not None, bool(job.styles))
     )
     lines = [
         f"{network.architecture.name}, {network.weights.path}",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import arrays
 from ..errors import did_you_mean
-from ..settings import PRESETS, Settings, choices_of
+from ..settings import PRESETS, Numbers, Settings, choices_of
 from ..version import VERSION
 
 
@@ -129,7 +129,7 @@ def _add_setting(group, flag, setting, own_default):
     if setting.type is bool:
         group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
     else:
-        parse = {tuple: names, str | tuple: _layer_weights}.get(setting.type, setting.type)
+        parse = {tuple: names, str | tuple: _layer_weights, Numbers: weights}.get(setting.type, setting.type)
         if setting.metadata["unit"] == "GB":  # which `Settings` reads itself
             parse = str
         choices = choices_of(setting)
@@ -190,6 +190,11 @@ def numbers(text, kind, what):
         return tuple(kind(number) for number in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not {what} separated by commas") from None
+
+
+def weights(text):
+    """Parse numbers separated by commas."""
+    return numbers(text, float, "numbers")
 
 
 def ratios(text):

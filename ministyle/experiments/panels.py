@@ -182,7 +182,7 @@ def make_panel(job, weights_sha256, on_step=None):
     last = result.history[-1]
     outcome = {
         "losses": _unweighted(last.terms, settings),
-        "psnr": psnr(result.image, job.photograph) if job.painting is None else None,
+        "psnr": psnr(result.image, job.photograph) if not job.styles else None,
         "terms": last.terms,
         "iterations": last.iteration,
         "evaluations": last.evaluations,

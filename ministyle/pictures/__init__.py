@@ -9,6 +9,7 @@ Only this room knows picture files and their variety. Read its files in this ord
 | `values` | round pixels to bytes; compare two pictures |
 | `profiles` | from a file's colour profile to sRGB |
 | `reading` | a picture file, a PIL image or an array -> (H, W, 3) |
+| `masks` | a mask -> its regions |
 | `writing` | (H, W, 3) -> a picture file; the list of file formats |
 | `luminance` | a painting's luminance with a photograph's colours |
 | `colours` | whose colours a result gets: the list of methods |

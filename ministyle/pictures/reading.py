@@ -39,17 +39,48 @@ def read_picture(source, size=None, side="longest"):  # -> (H, W, 3)
     MinistyleError
         The source cannot be read as a picture or is empty; see `size_to_fit` for an impossible size.
     """
-    if hasattr(source, "ndim"):  # an array, of the host or of a GPU
-        pixels = _from_array(to_host(source), "the picture")
-    elif isinstance(source, Image.Image):
-        pixels = _decode(source, "the picture")
-    elif isinstance(source, str | os.PathLike):
-        pixels = _from_file(source)
-    else:
-        raise MinistyleError(f"a picture must be a path, a PIL image or an array, got {type(source).__name__}")
+    pixels, alpha = _decoded(source)
+    if alpha is not None:
+        pixels = pixels * alpha[:, :, np.newaxis] + 255 * (1 - alpha[:, :, np.newaxis])
     if size is not None:
         pixels = resize(pixels, *size_to_fit(pixels.shape[:2], size, side))
     return pixels
+
+
+def read_alpha(source, size=None, side="longest"):  # -> (H, W) or None
+    """Return how opaque a picture is, or None where it is opaque everywhere.
+
+    Parameters
+    ----------
+    source, size, side : see `read_picture`, whose result has the same height and width
+
+    Returns
+    -------
+    float32 array (H, W), from 0, transparent, to 1, opaque; or None
+
+    Raises
+    ------
+    MinistyleError
+        See `read_picture`.
+    """
+    _, alpha = _decoded(source)
+    if alpha is None or alpha.min() == 1:
+        return None
+    if size is not None:
+        height, width = size_to_fit(alpha.shape, size, side)
+        alpha = resize(255 * alpha[:, :, np.newaxis], height, width)[:, :, 0] / 255
+    return alpha
+
+
+def _decoded(source):  # -> (H, W, 3), (H, W) or None
+    """Return a picture's colours, 0 to 255, and its opacity, 0 to 1, float32 both; None without an alpha channel."""
+    if hasattr(source, "ndim"):  # an array, of the host or of a GPU
+        return _from_array(to_host(source), "the picture")
+    if isinstance(source, Image.Image):
+        return _decode(source, "the picture")
+    if isinstance(source, str | os.PathLike):
+        return _from_file(source)
+    raise MinistyleError(f"a picture must be a path, a PIL image or an array, got {type(source).__name__}")
 
 
 def _from_file(source):
@@ -80,7 +111,7 @@ def _from_file(source):
 
 
 def _decode(picture, name):
-    """Turn a PIL image into (H, W, 3) float32. Pillow decodes it only now, and may find that it is damaged."""
+    """Turn a PIL image into colours and opacity. Pillow decodes it only now, and may find that it is damaged."""
     try:
         return _from_pil(picture, name)
     except MinistyleError:
@@ -90,7 +121,7 @@ def _decode(picture, name):
 
 
 def _from_pil(picture, name):
-    """Turn a PIL image of any mode into (H, W, 3) float32."""
+    """Turn a PIL image of any mode into colours and opacity."""
     if 0 in picture.size:
         raise MinistyleError(f"{name} is empty: {picture.width} x {picture.height} pixels")
     picture = ImageOps.exif_transpose(picture)
@@ -103,13 +134,13 @@ def _from_pil(picture, name):
         picture = picture.convert("RGBA")
     if profile and picture.mode in MODES:
         picture = to_srgb(picture, profile)
-    if picture.mode == "RGBA":
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return np.asarray(picture.convert("RGB"), dtype=np.float32)
+    if picture.mode != "RGBA":
+        picture = picture.convert("RGB")
+    return _from_array(np.asarray(picture), name)
 
 
 def _from_array(array, name, white=255):
-    """Turn an array of 1, 3 or 4 channels, with values 0 to `white`, into (H, W, 3) float32, 0 to 255."""
+    """Turn an array of 1, 3 or 4 channels, with values 0 to `white`, into colours and opacity."""
     pixels = array[:, :, np.newaxis] if array.ndim == 2 else array
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4):
         raise MinistyleError(f"{name} must be an array (H, W, 3), got shape {array.shape}")
@@ -123,7 +154,5 @@ def _from_array(array, name, white=255):
     if array.dtype.kind == "f" and 0 < pixels.max() <= 1:  # as other libraries have pictures; they would be black here
         raise MinistyleError(f"{name} holds fractions, 0 to {pixels.max():.3g}; multiply it by 255 to get grey levels")
     pixels = (pixels / (white / 255)).clip(0, 255)
-    if pixels.shape[2] == 4:
-        opacity = pixels[:, :, 3:] / 255
-        pixels = pixels[:, :, :3] * opacity + 255 * (1 - opacity)
-    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+    alpha = pixels[:, :, 3] / 255 if pixels.shape[2] == 4 else None
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[:, :, :3], alpha

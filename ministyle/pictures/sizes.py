@@ -33,7 +33,7 @@ def size_to_fit(shape, size, side="longest"):
     return height, width
 
 
-def resize(pixels, height, width):  # (H, W, 3) -> (height, width, 3)
+def resize(pixels, height, width):  # (H, W, C) -> (height, width, C)
     """Resize a picture with a Lanczos filter.
 
     Values are not rounded to whole grey levels. The filter overshoots at edges; what leaves 0 to 255 is clipped.
@@ -45,6 +45,6 @@ def resize(pixels, height, width):  # (H, W, 3) -> (height, width, 3)
         Image.fromarray(np.ascontiguousarray(pixels[:, :, c], dtype=np.float32)).resize(
             (width, height), Image.Resampling.LANCZOS
         )
-        for c in range(3)
+        for c in range(pixels.shape[2])
     ]
     return np.stack([np.asarray(channel) for channel in channels], axis=2).clip(0, 255)

@@ -7,7 +7,7 @@ import pytest
 from conftest import sentence
 from PIL import Image
 
-from ministyle.pictures.reading import read_picture
+from ministyle.pictures.reading import read_alpha, read_picture
 
 
 def saved(tmp_path, picture, name="photo.png", **options):
@@ -332,3 +332,56 @@ def test_dark_pictures_are_no_fractions(array):
 
 def test_a_dark_picture_of_sixteen_bits_is_no_fraction():
     np.testing.assert_allclose(read_picture(Image.fromarray(np.full((5, 4), 100, "uint16"))), 100 / 257, rtol=1e-6)
+
+
+# Transparency ----------------------------------------------------------------------------------------------
+
+
+def half_transparent(mode="RGBA"):
+    """A picture of 8 x 6: transparent left, opaque right."""
+    picture = Image.new("RGBA", (8, 6), (200, 100, 0, 255))
+    picture.paste((9, 9, 9, 0), (0, 0, 4, 6))
+    return picture.convert(mode)
+
+
+@pytest.mark.parametrize("ending", ["png", "webp", "tif", "gif"])
+def test_alpha_is_read_from_every_format_that_holds_it(ending, tmp_path):
+    options = {"lossless": True} if ending == "webp" else {}
+    alpha = read_alpha(saved(tmp_path, half_transparent(), f"photo.{ending}", **options))
+    assert alpha.dtype == np.float32
+    assert alpha.tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]] * 6
+
+
+def test_alpha_is_a_fraction(tmp_path):
+    assert read_alpha(saved(tmp_path, Image.new("LA", (3, 2), (100, 51)))) == pytest.approx(np.full((2, 3), 0.2))
+    array = np.full((2, 3, 4), 100.0)
+    array[0, 1, 3] = 127.5
+    assert read_alpha(array)[0] == pytest.approx([100 / 255, 0.5, 100 / 255])
+
+
+@pytest.mark.parametrize(
+    "source", [np.zeros((4, 5, 3)), np.zeros((4, 5)), Image.new("RGBA", (3, 2), "red"), Image.new("L", (3, 2))]
+)
+def test_an_opaque_picture_has_no_alpha(source):
+    assert read_alpha(source) is None
+
+
+@pytest.mark.parametrize("side", ["longest", "shortest"])
+def test_alpha_has_the_size_that_the_picture_has(side):
+    alpha = read_alpha(half_transparent(), 12, side)
+    assert alpha.shape == read_picture(half_transparent(), 12, side).shape[:2]
+    assert alpha.min() >= 0 and alpha.max() <= 1
+    assert alpha[:, 0] == pytest.approx(0, abs=1e-3) and alpha[:, -1] == pytest.approx(1, abs=1e-3)
+    assert np.all(np.diff(alpha[3]) >= -0.1) and alpha[3].mean() == pytest.approx(0.5, abs=0.02)
+
+
+def test_alpha_is_turned_upright_with_its_picture(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # row 0 is the right side, column 0 the top
+    alpha = read_alpha(saved(tmp_path, half_transparent(), exif=exif))
+    assert alpha.shape == (8, 6)
+    assert alpha[:4].max() == 0 and alpha[4:].min() == 1
+
+
+def test_a_missing_picture_has_no_alpha_to_read(tmp_path):
+    assert "missing.png" in sentence(read_alpha, tmp_path / "missing.png")

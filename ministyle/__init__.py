@@ -11,7 +11,7 @@ each uses only those above it.
 | `files` | files that come with the project, and how a new one is written whole or not at all |
 | `arrays` | NumPy or CuPy |
 | `layers` | convolution, ReLU, average and max pooling: each backward right below its forward |
-| `architecture` | VGG-19 as a table of layers |
+| `architecture` | VGG-19 and VGG-16 as tables of layers |
 | `network` | the network: forward to features, backward to pixels |
 | `losses` | the paper's equations 1 to 6, each with its gradient |
 | `styles` | what counts as style: statistics of activations, paintings, masks |

@@ -156,13 +156,19 @@ class Settings:
         maximum=1e9,
         earlier=1e9,
     )
-    content_layers: tuple = _setting(CONTENT_LAYERS, "layers whose activations are matched", "the paper, figure 2")
+    content_layers: tuple = _setting(
+        CONTENT_LAYERS,
+        "layers whose activations are matched, separated by commas; 'transfer --list-layers' shows those there are",
+        "the paper, figure 2",
+    )
     content_layer_weights: str | tuple = _setting(
         "equal",
         "how alpha is divided among the content layers: 'equal' (1 / number of layers) or a number for each",
         "ours; the paper has one content layer",
     )
-    style_layers: tuple = _setting(STYLE_LAYERS, "layers whose Gram matrices are matched", "the paper, figure 2")
+    style_layers: tuple = _setting(
+        STYLE_LAYERS, "layers whose Gram matrices are matched, separated by commas", "the paper, figure 2"
+    )
     style_layer_weights: str | tuple = _setting(
         "geometric",
         "w_l of equation 5: 'geometric' (each 2/3 of the next shallower one, 1 in all), 'equal' (1 / number of layers, "

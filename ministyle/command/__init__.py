@@ -4,6 +4,7 @@
 |---|---|
 | `parser` | flags: those of a run, and their help, are made from `ministyle.settings` |
 | `progress` | the progress line |
+| `list_layers` | the table of the network's layers |
 | `one_picture` | what all commands that make one picture have in common |
 | `transfer` | `transfer`, `demo` |
 | `reconstruct` | `content`, `texture` |

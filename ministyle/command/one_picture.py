@@ -12,6 +12,7 @@ from ..errors import MinistyleError
 from ..jobs.job import Job
 from ..pictures.writing import check_output, write_picture
 from ..weights.find import find_weights
+from .list_layers import layer_table
 from .parser import settings_of
 from .progress import Progress
 
@@ -32,9 +33,12 @@ def make_one(options, name, content=None, style=None, *, size=None, tileable=Fal
     """
     settings = settings_of(options)
     output = options.output or Path(f"{name}.png")
-    if not options.estimate:
+    if not (options.estimate or options.list_layers):
         check_output(output, options.overwrite)
     job = Job.of(settings, content, style, size=size, tileable=tileable)
+    if options.list_layers:
+        print(layer_table(job))
+        return job, None, 0
     warning = memory_warning(job, available_memory(arrays.choose_device(settings.device)))
     if warning:
         print(f"ministyle: {warning}", file=sys.stderr)

@@ -87,6 +87,9 @@ def add_run_flags(command, output, *, own_output=None, preset="default", leave_o
     command.add_argument(
         "--estimate", action="store_true", help="only say how long the picture will take, and how much memory"
     )
+    command.add_argument(
+        "--list-layers", action="store_true", help="only list the network's layers, with their shapes for this picture"
+    )
     command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
     command.add_argument("-v", "--verbose", action="store_true", help="say which weights are used")
     add_settings(command, preset, leave_out, flags, **defaults)
@@ -144,6 +147,11 @@ def _shown(default):
 def add_weights_and_device(command):
     """Add `--weights` and `--device`."""
     command.add_argument("--weights", help="weight file (default: the one that 'info' shows)")
+    add_device(command)
+
+
+def add_device(command):
+    """Add `--device`."""
     command.add_argument("--device", choices=arrays.DEVICES, default="auto", help="where to compute (default: auto)")
 
 

@@ -64,7 +64,7 @@ def _setting(
     return field(default=default, metadata={**about, **limits})
 
 
-def kind_of(setting: "dataclasses.Field[Any]") -> type:
+def kind_of(setting: "dataclasses.Field[Any]") -> Any:
     """Return the type of a field of `Settings`: of several, the first."""
     return get_args(setting.type)[0] if isinstance(setting.type, UnionType) else setting.type
 
@@ -424,17 +424,24 @@ def names_settings(preset: str) -> Callable[[Function], Function]:
     ----------
     preset : str, the function's own, whose values are shown as defaults
     """
-    defaults = Settings.from_preset(preset)
     types = {name: kind.__forward_arg__ for name, kind in SettingsKeywords.__annotations__.items()}
+    named = [
+        inspect.Parameter(
+            setting.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=PRESETS[preset].get(setting.name, setting.default),
+            annotation=types.get(setting.name, inspect.Parameter.empty),
+        )
+        for setting in dataclasses.fields(Settings)
+    ]
 
     def decorate(function: Function) -> Function:
         signature = inspect.signature(function)
-        *own, _ = signature.parameters.values()
-        named = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value, annotation=types.get(name))
-            for name, value in vars(defaults).items()
-        ]
+        *own, _ = signature.parameters.values()  # the last one is **settings
         setattr(function, "__signature__", signature.replace(parameters=[*own, *named]))  # noqa: B010  for mypy
         return function
 
     return decorate
+
+
+names_settings("default")(vars(Settings)["from_preset"].__func__)  # which came before there was anything to name

@@ -5,22 +5,26 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import algorithm
 from ..arrays import to_host
-from ..cost.estimate import estimate
-from ..cost.memory import make_plan
+from ..cost.estimate import Estimate, estimate
+from ..cost.memory import Plan, make_plan
 from ..errors import MinistyleError
 from ..fast import bands
+from ..network import Network
+from ..objective import Objective
 from ..pictures.colours import COLOURS
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize
 from ..settings import Settings
-from ..solvers import BOUNDS, Outcome
+from ..solvers import BOUNDS, OnStep, Outcome
 from ..solvers.problem import INTERRUPTED
+from ..types import Array, Picture
 from ..weights.load import load_network
 from .result import Result
-from .scales import continued, scales
+from .scales import Scale, continued, scales
 
 TILE = 16  # pixels: all of VGG-19's pooling layers halve a side that is a multiple of it without a remainder
 MARGIN = 128  # pixels around a tileable picture's painting: farther than the 126 that conv5_4 sees
@@ -43,20 +47,28 @@ class Job:
     """
 
     settings: Settings
-    photograph: np.ndarray | None = field(repr=False)
-    painting: np.ndarray | None = field(repr=False)
-    size: tuple
+    photograph: NDArray[np.float32] | None = field(repr=False)
+    painting: NDArray[np.float32] | None = field(repr=False)
+    size: tuple[int, int]
     tileable: bool = False
-    init: np.ndarray | None = field(default=None, repr=False)
+    init: NDArray[np.float32] | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, settings, content=None, style=None, *, size=None, tileable=False):
+    def of(
+        cls,
+        settings: Settings,
+        content: Picture | None = None,
+        style: Picture | None = None,
+        *,
+        size: tuple[int, int] | None = None,
+        tileable: bool = False,
+    ) -> "Job":
         """Make a job of pictures, which are decoded and scaled here.
 
         Parameters
         ----------
         settings : Settings
-        content, style : path, PIL image or array (H, W, 3), RGB, 0 to 255; one alone makes a reconstruction
+        content, style : path, PIL image, array (H, W, 3), RGB, 0 to 255, or Result; one alone makes a reconstruction
         size : (height, width), optional
             Of the picture to be made; by default that of the content picture, or else of the style picture, once it has
             been scaled to `settings.image_size`.
@@ -85,7 +97,7 @@ class Job:
         return cls(settings, content, style, tuple(size), tileable, init)
 
     @cached_property
-    def network(self):
+    def network(self) -> Network:
         """The network that the settings ask for."""
         settings = self.settings
         return load_network(
@@ -101,21 +113,21 @@ class Job:
         )
 
     @cached_property
-    def pictures(self):
+    def pictures(self) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
         """Content and style as the network sees them, treated for the sake of colours."""
         return COLOURS[self.settings.colours].before(self.photograph, self.painting)
 
     @property
-    def margin(self):
+    def margin(self) -> int:
         """The pixels that surround the painting, at each edge, while its Gram matrices are computed."""
         return MARGIN if self.tileable else 0
 
     @property
-    def scales(self):
+    def scales(self) -> list[Scale]:
         """The sizes that the picture goes through, a list of `Scale`."""
         return scales(self.settings, self.size, multiple=TILE if self.tileable else 1)
 
-    def plan_at(self, scale, limit=None):
+    def plan_at(self, scale: Scale, limit: float | None = None) -> Plan:
         """Return a `cost.memory.Plan`, how memory is used at a scale within a limit; see `cost.memory.make_plan`."""
         return make_plan(
             self.settings,
@@ -126,13 +138,13 @@ class Job:
             architecture=self.network.architecture,
         )
 
-    def style_size_at(self, scale):
+    def style_size_at(self, scale: Scale) -> tuple[int, int] | None:
         """Return the (height, width) of the painting at a scale, with what surrounds it, or None without one."""
         if self.painting is None:
             return None
         return tuple(side + 2 * self.margin for side in scale.reduced(self.painting.shape[:2]))
 
-    def objective_at(self, scale, plan=None):
+    def objective_at(self, scale: Scale, plan: Plan | None = None) -> Objective:
         """Return the `Objective` at a scale, by default in bands where `settings.max_memory` asks for them."""
         content, style = self.pictures
         content = None if content is None else resize(content, *scale.size)
@@ -155,11 +167,11 @@ class Job:
         self.network.backend.release()  # what the targets took: it may be more than an evaluation takes
         return objective
 
-    def estimate(self):
+    def estimate(self) -> Estimate:
         """Return an `Estimate` of time and memory; some evaluations of a small picture are timed for it."""
         return estimate(self)
 
-    def run(self, on_step=None):
+    def run(self, on_step: OnStep | None = None) -> Result:
         """Make the picture.
 
         Parameters
@@ -217,7 +229,7 @@ class Job:
         content, style = self.pictures
         return resize(scale.shrink({"content": content, "style": style}[settings.init]), *scale.size)
 
-    def coloured(self, pixels):  # (H, W, 3) -> (H, W, 3)
+    def coloured(self, pixels: Array) -> NDArray[np.float32]:  # (H, W, 3) -> (H, W, 3)
         """Return a picture that `on_step` was given as it would be if it were the result: in the right colours."""
         return COLOURS[self.settings.colours].after(to_host(pixels).clip(*BOUNDS), self.photograph)
 

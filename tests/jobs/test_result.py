@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from conftest import pixels_of, sentence
+from distributed.protocol import deserialize, serialize
 from PIL import Image
 from small_pictures import PAINTING, PHOTO
 
@@ -196,6 +197,10 @@ def test_it_comes_back_from_a_pickle_as_it_was():
     assert back == made
     assert hash(back) == hash(made)
     assert back._repr_html_() == made._repr_html_()
+
+
+def test_it_comes_back_from_a_cluster_as_it_was(result):
+    assert deserialize(*serialize(result)) == result
 
 
 # As a picture --------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ nb_merge_streams = True  # of a progress line, only what it says at the end
 
 default_role = "code"  # docstrings put code in single backticks
 autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # docstrings say more: shapes and units
 numpydoc_show_class_members = False
 
 html_theme = "furo"

@@ -12,6 +12,9 @@ The scales were chosen by looking at pictures and by measuring loss against time
 from dataclasses import dataclass, replace
 
 from ..pictures.sizes import resize
+from ..settings import Settings
+from ..solvers import Step
+from ..types import Array
 
 SHARE = 0.5  # of `iterations`, at each scale but the last
 COARSEST = 120  # pixels: the longer side of the picture is never made smaller
@@ -30,21 +33,22 @@ class Scale:
     iterations : int
     """
 
-    size: tuple
+    size: tuple[int, int]
     reduction: int
     iterations: int
 
-    def reduced(self, size):
+    def reduced(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the (height, width) that a picture of this size has at this scale, no side shorter than `SMALLEST`."""
         reduction = max(1, min(self.reduction, min(size) / SMALLEST))
-        return tuple(max(1, round(side / reduction)) for side in size)
+        height, width = (max(1, round(side / reduction)) for side in size)
+        return height, width
 
-    def shrink(self, picture):  # (H, W, 3) -> (height, width, 3)
+    def shrink(self, picture: Array) -> Array:  # (H, W, 3) -> (height, width, 3)
         """Return a picture in the size that it has at this scale."""
         return resize(picture, *self.reduced(picture.shape[:2]))
 
 
-def scales(settings, size, multiple=1):
+def scales(settings: Settings, size: tuple[int, int], multiple: int = 1) -> list[Scale]:
     """Return the scales of a run, from coarse to fine; without a pyramid there is one.
 
     Parameters
@@ -66,7 +70,7 @@ def scales(settings, size, multiple=1):
     ]
 
 
-def continued(step, last):
+def continued(step: Step, last: Step | None) -> Step:
     """Return a step at one scale as one of the whole run, `last` being the last step of the scale before, or None."""
     if last is None:
         return step

@@ -25,7 +25,7 @@ def read_picture(source, size=None, side="longest"):  # -> (H, W, 3)
 
     Parameters
     ----------
-    source : path, PIL image or array
+    source : path, PIL image, array or what has one as its `pixels`, such as a `Result`
         An array is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), with values 0 to 255 (not 0 to 1); the fourth channel
         is opacity. A transparent picture is laid on white. Colours with a profile are converted to sRGB. A photograph
         with an orientation mark is turned upright. An animation gives its first picture.

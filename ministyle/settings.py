@@ -211,10 +211,17 @@ class Settings:
     )
     colours: str = _setting(
         "painting",
-        "whose colours the picture gets: 'painting', or 'photo-luminance': the photograph's, and the painting gives "
-        "light and dark only",
+        "whose colours the picture gets: 'painting'; the photograph's, and the painting gives light and dark only "
+        "('photo-luminance'); or the photograph's, which the painting gets before the run ('photo-match')",
         "the paper",
         lambda: COLOURS,
+    )
+    colours_after: str = _setting(
+        None,
+        "whose colours the finished picture gets: the photograph's at every pixel ('photo-luminance'), or all in all "
+        "('photo-match'); by default they stay",
+        "the paper",
+        lambda: [name for name, method in COLOURS.items() if method.recolour],
     )
     device: str = _setting("auto", "where to compute; 'auto' takes a GPU where there is one", "ours", DEVICES)
 

@@ -60,6 +60,7 @@ NUMBERS = [field.name for field in FIELDS if field.type is float]
         ("convolution", "fastest", "'fastest'"),
         ("colours", "photo", "'photo'"),
         ("colours", None, "None"),
+        ("colours_after", "painting", "'painting'"),
         ("weights", 5, "5"),
         ("init", 5, "5"),
         ("init", None, "None"),

@@ -15,7 +15,7 @@ def add(commands):
         command,
         "IMAGE-content.png",
         preset="content-reconstruction",
-        leave_out=("style_size", "style_weight", "style_layers", "style_layer_weights", "colours"),
+        leave_out=("style_size", "style_weight", "style_layers", "style_layer_weights", "colours", "colours_after"),
         flags={"content_layers": "--layer"},
     )
 
@@ -34,7 +34,7 @@ def add(commands):
         command,
         "IMAGE-texture.png",
         preset="texture",
-        leave_out=("style_size", "content_weight", "content_layers", "colours"),
+        leave_out=("style_size", "content_weight", "content_layers", "colours", "colours_after"),
         flags={"style_layers": "--layers"},
     )
 

@@ -12,7 +12,7 @@ from ..cost.estimate import estimate
 from ..cost.memory import make_plan
 from ..errors import MinistyleError
 from ..fast import bands
-from ..pictures.colours import COLOURS
+from ..pictures.colours import COLOURS, check_colours, finish
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize
 from ..settings import Settings
@@ -67,6 +67,7 @@ class Job:
         MinistyleError
             A picture cannot be read, the start asks for a picture that is not there, or the size is not tileable.
         """
+        check_colours(settings, content)
         if content is not None:
             content = read_picture(content, settings.image_size, settings.side)
         if style is not None:
@@ -219,7 +220,7 @@ class Job:
 
     def coloured(self, pixels):  # (H, W, 3) -> (H, W, 3)
         """Return a picture that `on_step` was given as it would be if it were the result: in the right colours."""
-        return COLOURS[self.settings.colours].after(to_host(pixels).clip(*BOUNDS), self.photograph)
+        return finish(to_host(pixels).clip(*BOUNDS), self.photograph, self.settings)
 
     def _result(self, outcome: Outcome, history, plan):
         return Result(

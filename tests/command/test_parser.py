@@ -46,6 +46,8 @@ FLAGS = [
     ("max_memory", "1.5", 1.5),
     ("dtype", "float64", "float64"),
     ("colours", "photo-luminance", "photo-luminance"),
+    ("colours", "photo-match", "photo-match"),
+    ("colours_after", "photo-match", "photo-match"),
     ("device", "cpu", "cpu"),
 ]
 SWITCHES = [field.name for field in dataclasses.fields(Settings) if field.type is bool]

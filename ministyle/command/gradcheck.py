@@ -11,9 +11,7 @@ from .progress import progress_bar
 
 SIZE, DIRECTIONS = 32, 3
 QUICK_SIZE, QUICK_DIRECTIONS = 16, 1
-BAR = (
-    "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"  # without a rate: the last lines take longest
-)
+BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"  # no rate: the last lines take longest
 WIDTH = 55  # of the column with the gradients' names
 NAME_WIDTH = 23  # of the column with the mistakes' names
 NOT_REACHED = "these checks do not go through the place where it was planted."

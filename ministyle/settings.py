@@ -111,29 +111,35 @@ class Settings:
     )
     content_weight: float = _setting(
         1.0,
-        "alpha of equation 7; in the relative convention times what the strength says",
+        "more of the photograph: alpha of equation 7; in the relative convention times what the strength says",
         "ours",
         minimum=0,
         term=content_terms,
     )
-    style_weight: float = _setting(1.0, "beta of equation 7, likewise", "ours", minimum=0, term=style_terms)
+    style_weight: float = _setting(
+        1.0, "more of the painting: beta of equation 7, likewise", "ours", minimum=0, term=style_terms
+    )
     tv_weight: float = _setting(
         2e-3,
-        "weight of the total variation, which calms speckle",
+        "calms speckle: weight of the total variation",
         "docs/pictures.md: no-variation",
         minimum=0,
         term=total_variation_terms,
     )
     tv_edge: float = _setting(
         20.0,
-        "grey levels: larger differences of neighbouring pixels count as edges, which total variation spares",
+        "spares outlines: neighbouring pixels that differ by more grey levels count as edges in the total variation",
         "docs/pictures.md: squared-variation",
         minimum=1e-3,
         maximum=1e9,
         earlier=1e9,
     )
-    content_layers: tuple = _setting(CONTENT_LAYERS, "layers whose activations are matched", "the paper, figure 2")
-    style_layers: tuple = _setting(STYLE_LAYERS, "layers whose Gram matrices are matched", "the paper, figure 2")
+    content_layers: tuple = _setting(
+        CONTENT_LAYERS, "what stays of the photograph: layers whose activations are matched", "the paper, figure 2"
+    )
+    style_layers: tuple = _setting(
+        STYLE_LAYERS, "what comes of the painting: layers whose Gram matrices are matched", "the paper, figure 2"
+    )
     style_layer_weights: str | tuple = _setting(
         "geometric",
         "w_l of equation 5: 'geometric' (each 2/3 of the next shallower one, 1 in all), 'equal' (1 / number of layers, "
@@ -248,6 +254,36 @@ class Settings:
             if name not in known:
                 raise MinistyleError(f"there is no setting {name!r}{did_you_mean(name, known)}")
         return cls(**{**PRESETS[preset], **changes})
+
+
+# Every setting, by what it does to the picture: title -> (that, in a line; names). The help has them in this order.
+GROUPS = {
+    "the picture": ("How large it becomes.", ("image_size", "side", "style_size")),
+    "style": (
+        "How much of the photograph stays, and which of the painting's forms come.",
+        (
+            "strength",
+            "content_weight",
+            "style_weight",
+            "content_layers",
+            "style_layers",
+            "style_layer_weights",
+            "convention",
+        ),
+    ),
+    "colours": ("Whose colours it has.", ("colours", "colours_after")),
+    "smoothness": ("Without speckle, frame and burnt-out spots.", ("tv_weight", "tv_edge", "border", "bounds")),
+    "start": ("What it is before the first step.", ("init", "seed", "noise_std")),
+    "solver": (
+        "How far the repainting goes, and by which way.",
+        ("iterations", "pyramid", "optimizer", "history_size", "learning_rate", "ftol", "gtol"),
+    ),
+    "network": ("What sees the pictures.", ("weights", "pooling", "normalised")),
+    "speed and memory": (
+        "These hardly change it.",
+        ("device", "max_memory", "threads", "convolution", "dtype", "tf32"),
+    ),
+}
 
 
 def terms_of(settings, scene):

@@ -14,7 +14,7 @@ from ..version import VERSION
 
 SECTIONS = {  # of the help: title -> what the flags there do, in a line; the help has those that a command uses
     "output": "What is written, and where.",
-    "while it runs": "What is said on the way.",
+    "while it runs": "How it goes, and what is said on the way.",
     **{title: line for title, (line, _) in GROUPS.items()},
 }
 

@@ -44,10 +44,11 @@ class SettingsKeywords(TypedDict, total=False):
     0.5."""
 
     content_weight: float
-    """alpha of equation 7; in the relative convention times what the strength says. Default: 1.0."""
+    """more of the photograph: alpha of equation 7; in the relative convention times what the strength says.
+    Default: 1.0."""
 
     style_weight: float
-    """beta of equation 7, likewise. Default: 1.0."""
+    """more of the painting: beta of equation 7, likewise. Default: 1.0."""
 
     covariance_weight: float
     """the same for covariances of activations, which are Gram matrices after each filter's mean is taken off.
@@ -57,23 +58,23 @@ class SettingsKeywords(TypedDict, total=False):
     """the same for mean activations. Default: 0.0."""
 
     tv_weight: float
-    """weight of the total variation, which calms speckle. Default: 0.002."""
+    """calms speckle: weight of the total variation. Default: 0.002."""
 
     tv_edge: float
-    """grey levels: larger differences of neighbouring pixels count as edges, which total variation spares. Default:
-    20.0."""
+    """spares outlines: neighbouring pixels that differ by more grey levels count as edges in the total variation.
+    Default: 20.0."""
 
     content_layers: str | Sequence[str]
-    """layers whose activations are matched, separated by commas; 'transfer list_layers' shows those there are.
-    Default: ('conv4_2',)."""
+    """what stays of the photograph: layers whose activations are matched, separated by commas; 'transfer
+    list_layers' shows those there are. Default: ('conv4_2',)."""
 
     content_layer_weights: str | Sequence[float]
     """how alpha is divided among the content layers: 'equal' (1 / number of layers) or a number for each. Default:
     'equal'."""
 
     style_layers: str | Sequence[str]
-    """layers whose Gram matrices are matched, separated by commas. Default: ('conv1_1', 'conv2_1', 'conv3_1',
-    'conv4_1', 'conv5_1')."""
+    """what comes of the painting: layers whose Gram matrices are matched, separated by commas. Default: ('conv1_1',
+    'conv2_1', 'conv3_1', 'conv4_1', 'conv5_1')."""
 
     style_layer_weights: str | Sequence[float]
     """w_l of equation 5: 'geometric' (each 2/3 of the next shallower one, 1 in all), 'equal' (1 / number of layers,
@@ -136,9 +137,14 @@ class SettingsKeywords(TypedDict, total=False):
     tf32: bool
     """let a GPU round the numbers it multiplies to 10 bits: faster, and 1000 times less exact. Default: False."""
 
-    colours: Literal["painting", "photo-luminance"]
-    """whose colours the picture gets: 'painting', or 'photo-luminance': the photograph's, and the painting gives
-    light and dark only. Default: 'painting'."""
+    colours: Literal["painting", "photo-luminance", "photo-match"]
+    """whose colours the picture gets: 'painting'; the photograph's, and the painting gives light and dark only
+    ('photo-luminance'); or the photograph's, which the painting gets before the run ('photo-match'). Default:
+    'painting'."""
+
+    colours_after: Literal["photo-luminance", "photo-match"]
+    """whose colours the finished picture gets: the photograph's at every pixel ('photo-luminance'), or all in all
+    ('photo-match'); by default they stay."""
 
     device: Literal["auto", "cpu", "cuda"]
     """where to compute; 'auto' takes a GPU where there is one. Default: 'auto'."""

@@ -138,12 +138,14 @@ class Settings:
     )
     content_weight: float = _setting(
         1.0,
-        "alpha of equation 7; in the relative convention times what the strength says",
+        "more of the photograph: alpha of equation 7; in the relative convention times what the strength says",
         "ours",
         minimum=0,
         term=content_terms,
     )
-    style_weight: float = _setting(1.0, "beta of equation 7, likewise", "ours", minimum=0, term=style_terms)
+    style_weight: float = _setting(
+        1.0, "more of the painting: beta of equation 7, likewise", "ours", minimum=0, term=style_terms
+    )
     covariance_weight: float = _setting(
         0.0,
         "the same for covariances of activations, which are Gram matrices after each filter's mean is taken off",
@@ -156,14 +158,14 @@ class Settings:
     )
     tv_weight: float = _setting(
         2e-3,
-        "weight of the total variation, which calms speckle",
+        "calms speckle: weight of the total variation",
         "docs/pictures.md: no-variation",
         minimum=0,
         term=total_variation_terms,
     )
     tv_edge: float = _setting(
         20.0,
-        "grey levels: larger differences of neighbouring pixels count as edges, which total variation spares",
+        "spares outlines: neighbouring pixels that differ by more grey levels count as edges in the total variation",
         "docs/pictures.md: squared-variation",
         minimum=1e-3,
         maximum=1e9,
@@ -171,7 +173,8 @@ class Settings:
     )
     content_layers: tuple[str, ...] = _setting(
         CONTENT_LAYERS,
-        "layers whose activations are matched, separated by commas; 'transfer --list-layers' shows those there are",
+        "what stays of the photograph: layers whose activations are matched, separated by commas; 'transfer "
+        "--list-layers' shows those there are",
         "the paper, figure 2",
     )
     content_layer_weights: str | Numbers = _setting(
@@ -180,7 +183,9 @@ class Settings:
         "ours; the paper has one content layer",
     )
     style_layers: tuple[str, ...] = _setting(
-        STYLE_LAYERS, "layers whose Gram matrices are matched, separated by commas", "the paper, figure 2"
+        STYLE_LAYERS,
+        "what comes of the painting: layers whose Gram matrices are matched, separated by commas",
+        "the paper, figure 2",
     )
     style_layer_weights: str | Numbers = _setting(
         "geometric",
@@ -259,10 +264,17 @@ class Settings:
     )
     colours: str = _setting(
         "painting",
-        "whose colours the picture gets: 'painting', or 'photo-luminance': the photograph's, and the painting gives "
-        "light and dark only",
+        "whose colours the picture gets: 'painting'; the photograph's, and the painting gives light and dark only "
+        "('photo-luminance'); or the photograph's, which the painting gets before the run ('photo-match')",
         "the paper",
         lambda: COLOURS,
+    )
+    colours_after: str = _setting(
+        None,
+        "whose colours the finished picture gets: the photograph's at every pixel ('photo-luminance'), or all in all "
+        "('photo-match'); by default they stay",
+        "the paper",
+        lambda: [name for name, method in COLOURS.items() if method.recolour],
     )
     device: str = _setting("auto", "where to compute; 'auto' takes a GPU where there is one", "ours", DEVICES)
 
@@ -298,6 +310,42 @@ class Settings:
                 raise MinistyleError(f"there is no setting {name!r}{did_you_mean(name, known)}")
         kept = {name: value for name, value in PRESETS[preset].items() if name not in changes}
         return Settings(**kept, **changes)  # a call from which editors know the settings' names
+
+
+# Every setting, by what it does to the picture: title -> (that, in a line; names). The help has them in this order.
+GROUPS = {
+    "the picture": ("How large it becomes.", ("image_size", "side")),
+    "style": (
+        "How much of the photograph stays, and which of the painting's forms come.",
+        (
+            "strength",
+            "content_weight",
+            "style_weight",
+            "covariance_weight",
+            "mean_weight",
+            "style_size",
+            "style_scale",
+            "style_blend",
+            "content_layers",
+            "content_layer_weights",
+            "style_layers",
+            "style_layer_weights",
+            "convention",
+        ),
+    ),
+    "colours": ("Whose colours it has.", ("colours", "colours_after")),
+    "smoothness": ("Without speckle, frame and burnt-out spots.", ("tv_weight", "tv_edge", "border", "bounds")),
+    "start": ("What it is before the first step.", ("init", "seed", "noise_std")),
+    "solver": (
+        "How far the repainting goes, and by which way.",
+        ("iterations", "pyramid", "optimizer", "history_size", "learning_rate", "ftol", "gtol"),
+    ),
+    "network": ("What sees the pictures.", ("weights", "pooling", "normalised")),
+    "speed and memory": (
+        "These hardly change it.",
+        ("device", "max_memory", "threads", "convolution", "dtype", "tf32"),
+    ),
+}
 
 
 def terms_of(settings, scene):

@@ -11,7 +11,7 @@ from conftest import sentence
 from ministyle.losses import content_loss
 from ministyle.objective import Objective
 from ministyle.pictures.colours import METHODS
-from ministyle.settings import COLOURS, PRESETS, Settings, choices_of, terms_of
+from ministyle.settings import COLOURS, GROUPS, PRESETS, Settings, choices_of, terms_of
 from ministyle.solvers import SOLVERS
 from ministyle.terms import Scene, Term
 
@@ -60,6 +60,7 @@ NUMBERS = [field.name for field in FIELDS if field.type is float]
         ("convolution", "fastest", "'fastest'"),
         ("colours", "photo", "'photo'"),
         ("colours", None, "None"),
+        ("colours_after", "painting", "'painting'"),
         ("weights", 5, "5"),
         ("init", 5, "5"),
         ("init", None, "None"),
@@ -322,6 +323,16 @@ def test_the_settings_of_the_loss_reach_its_terms(network64, random):
 def test_every_setting_says_what_it_is_and_where_its_default_comes_from(field):
     assert len(field.metadata["help"]) > 5
     assert len(field.metadata["source"]) > 2
+
+
+def test_every_setting_is_in_one_group():
+    grouped = [name for _, names in GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(field.name for field in FIELDS)
+
+
+def test_every_group_says_in_a_line_what_it_is_about():
+    for title, (line, names) in GROUPS.items():
+        assert title and names and line.endswith(".") and len(line) < 80
 
 
 def test_settings_cannot_be_changed_afterwards():

@@ -180,6 +180,17 @@ def _one_neighbour():
     return [(losses, "total_variation_loss", new)]
 
 
+def _wrong_sign():
+    def new(old):
+        def total_variation_loss(pixels, *others):
+            value, gradient = old(pixels, *others)
+            return value, -gradient
+
+        return total_variation_loss
+
+    return [(losses, "total_variation_loss", new)]
+
+
 def _channels_as_they_come():
     return [(network, "preprocess_backward", lambda old: lambda dy, cache: dy / cache[1])]
 
@@ -258,6 +269,11 @@ BREAKS = {
             "variation-one-neighbour",
             "the total variation's gradient counts each pixel's neighbours below and right, not those above and left",
             _one_neighbour,
+        ),
+        Break(
+            "variation-sign",
+            "the total variation's gradient has the wrong sign",
+            _wrong_sign,
         ),
         Break(
             "channels-as-they-come",

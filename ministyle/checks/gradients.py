@@ -1,19 +1,21 @@
 """Every gradient checked: the operations, the losses, and the whole way from pixels to loss; see `measures`."""
 
 import itertools
+import math
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from .. import arrays, layers, losses, network
-from ..arrays import to_device
+from ..architecture import ARCHITECTURES
+from ..arrays import to_device, to_host
 from ..errors import MinistyleError
 from ..network import BACKENDS
 from ..objective import Objective
-from ..styles import COVARIANCE, GRAM, MEAN, count
+from ..styles import COVARIANCE, GRAM, MEAN, Style, count
 from ..terms import CONTENT_LAYERS, STYLE_LAYERS
 from ..weights.file import Weights, load_weights
 from ..weights.load import choose_backend, load_network
@@ -25,6 +27,8 @@ LINEAR_TOLERANCE = 1e-8
 DIRECTION_TOLERANCE = 1e-7
 
 CANDIDATES = 16  # random directions, of which `roomiest_direction` chooses one
+WHOLE = "pixels to loss"
+BORDER = "zero"  # what the whole network sees around a picture
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Check:
     error : float, the largest relative error found
     tolerance : float
     convolution : str, the backend that computed it, "direct" or "winograd", or "" where no backend is involved
+    cause : str, of a wrong line of the whole network: what makes it wrong, as far as that is certain, or ""
     """
 
     name: str
@@ -45,11 +50,40 @@ class Check:
     error: float
     tolerance: float
     convolution: str = ""
+    cause: str = ""
 
     @property
     def passed(self) -> bool:
         """True if the error is within the tolerance; nan is not."""
         return bool(self.error <= self.tolerance)
+
+    @property
+    def verdict(self):
+        """Return "ok", or "WRONG" and the cause."""
+        return "ok" if self.passed else ", ".join(filter(None, ("WRONG", self.cause)))
+
+
+class Checks:
+    """An iterator over checks, each of which is computed when it is asked for.
+
+    Attributes
+    ----------
+    planned : list of Check
+        All that there are, in order. Their errors are nan: nothing has been computed.
+    """
+
+    def __init__(self, checks: Iterable[Check], planned: list[Check]) -> None:
+        self._checks = iter(checks)
+        self._one_thread = arrays.OneBlasThread()
+        self.planned = planned
+
+    def __iter__(self) -> "Checks":
+        return self
+
+    def __next__(self) -> Check:
+        """Compute the next check; with one thread of BLAS, as several slow each other with arrays this small."""
+        with self._one_thread:
+            return next(self._checks)
 
 
 def check_gradients(
@@ -60,7 +94,8 @@ def check_gradients(
     seed: int = 0,
     device: str = "cpu",
     convolution: str = "all",
-) -> Iterator[Check]:
+    quick: bool = False,
+) -> Checks:
     """Check every operation, every loss, and the whole way from pixels to loss through the real network.
 
     Everything is computed in float64.
@@ -74,11 +109,13 @@ def check_gradients(
     device : {"auto", "cpu", "cuda"}
     convolution : {"all", "direct", "winograd", "auto"}
         The backend to check, see `load_network`; by default every one that can compute on the device.
+    quick : bool
+        Check the way through one network only, the normalised one with average pooling, in the mean convention.
 
     Returns
     -------
-    iterator of Check
-        Each is computed when it is asked for; all of them take about half a minute.
+    Checks
+        An iterator of `Check`; all of them take about half a minute.
 
     Raises
     ------
@@ -99,25 +136,21 @@ def check_gradients(
         names = [name for name, backend in BACKENDS.items() if backend is chosen]  # "auto" is not one of them
     if not isinstance(weights, Weights):
         weights = load_weights(weights)
-    sampler = _Sampler(np.random.default_rng(seed), device, directions)
-    checks = itertools.chain(
-        _check_preprocessing(sampler, weights),
-        _check_losses(sampler),
-        *(_check_layers(sampler) if name == "direct" else _check_backend(sampler, name) for name in names),
-        _check_network(sampler, weights, names, size),
-    )
-    return _on_one_blas_thread(checks)
 
+    def checks(rehearse):
+        sampler = _Sampler(np.random.default_rng(seed), device, directions, rehearse)
+        wrong = []
+        for check in itertools.chain(
+            _check_preprocessing(sampler, weights),
+            _check_losses(sampler),
+            *(_check_layers(sampler) if name == "direct" else _check_backend(sampler, name) for name in names),
+            _check_network(sampler, weights, names, size, quick, wrong),
+        ):
+            if not check.passed:
+                wrong.append(check)
+            yield check
 
-def _on_one_blas_thread(checks):
-    """Yield checks, each computed with one thread of BLAS. With arrays this small, several threads slow each other."""
-    blas = arrays.OneBlasThread()
-    while True:
-        with blas:
-            check = next(checks, None)
-        if check is None:
-            return
-        yield check
+    return Checks(checks(rehearse=False), list(checks(rehearse=True)))
 
 
 def _check_layers(sampler):
@@ -242,14 +275,34 @@ def _statistic(statistic, T):
     return forward, backward
 
 
-def _check_network(sampler, weights, convolutions, size):
-    """Check the gradient of the loss with respect to pixels, some of which lie outside 0 to 255."""
+def _check_network(sampler, weights, convolutions, size, quick, wrong):
+    """Check the gradient of the loss with respect to pixels, some of which lie outside 0 to 255.
+
+    `wrong` are the checks that have failed before.
+    """
     shape = size, size + 3, 3
     pixels, content, style = (sampler.uniform(-40, 295, *shape) for _ in range(3))
-    taps = {*CONTENT_LAYERS, *STYLE_LAYERS}
-    for normalised, pooling in itertools.product((False, True), network.POOLING):
+    mask, region = (to_host(sampler.uniform(0, 1, *shape[:2])) for _ in range(2))
+    styles = [Style(style, mask=mask, region=region), Style(content[::-1], region=1 - region)]
+    taps, table = {*CONTENT_LAYERS, *STYLE_LAYERS}, ARCHITECTURES[weights.architecture].layers
+    networks = [(True, "average")] if quick else itertools.product((False, True), network.POOLING)
+    for normalised, pooling in networks:
+        name = f"{WHOLE}, {'normalised' if normalised else 'raw'}, {pooling} pooling"
+        conventions = ("mean",) if quick else losses.CONVENTIONS
+        lines = {f"{name}, {convention}": {"style": style, "convention": convention} for convention in conventions}
+        if normalised and pooling == "average":
+            lines[f"{name}, two guided styles"] = {
+                "style": styles,
+                "covariance_weight": 1.0,
+                "mean_weight": 1.0,
+                # A single position has no covariance.
+                "style_layers": [one for one in STYLE_LAYERS if math.prod(table[one].size(*shape[:2])) > 1],
+            }
         ways = [[sampler.uniform(-1, 1, *shape) for _ in range(CANDIDATES)] for _ in range(sampler.directions)]
         for convolution in reversed(convolutions):  # the fastest one chooses among the directions
+            if sampler.rehearse:
+                yield from (Check(line, "direction", math.nan, DIRECTION_TOLERANCE, convolution) for line in lines)
+                continue
             vgg = load_network(
                 weights,
                 pooling=pooling,
@@ -257,15 +310,56 @@ def _check_network(sampler, weights, convolutions, size):
                 dtype="float64",
                 device=sampler.device,
                 convolution=convolution,
+                border=BORDER,
             )
             chosen = [roomiest_direction(vgg, pixels, candidates, taps) for candidates in ways]
             ways = [[way] for way, _ in chosen]
-            for convention in losses.CONVENTIONS:
-                objective = Objective(vgg, content=content, style=style, convention=convention, tv_weight=1.0)
+            operations = [check.name for check in wrong if _on_the_way(check, convolution, pooling)]
+            for line, options in lines.items():
+                objective = Objective(vgg, content=content, tv_weight=1.0, **options)
                 _balance(objective, pixels)
                 error = directional_error(objective, pixels, *zip(*chosen, strict=True))
-                name = f"pixels to loss, {'normalised' if normalised else 'raw'}, {pooling} pooling, {convention}"
-                yield Check(name, "direction", error, DIRECTION_TOLERANCE, convolution)
+                check = Check(line, "direction", error, DIRECTION_TOLERANCE, convolution)
+                yield check if check.passed else replace(check, cause=_cause(operations, objective, pixels, chosen[0]))
+
+
+def _on_the_way(check, convolution, pooling):
+    """Say whether a check was of an operation that the way from pixels to loss goes through."""
+    operation, *details = check.name.split(", ")
+    if operation == "preprocessing":
+        return True
+    if operation == WHOLE or check.convolution != convolution:
+        return False
+    if operation.endswith(" pooling"):
+        return operation == f"{pooling} pooling"
+    return not details or f"{BORDER} border" in details
+
+
+def _cause(operations, objective, pixels, way):
+    """Return what makes a line of the whole network wrong, as far as that is certain.
+
+    If operations on the way are wrong by themselves, it is these. Otherwise, if one kind of term is left out, such as
+    the total variation, and the rest is right, it is that kind alone. One direction is enough to see that.
+
+    Parameters
+    ----------
+    operations : list of str, names of the checks of operations on the way that are wrong
+    objective, pixels : what the line is about
+    way : (direction, step)
+    """
+    if operations:
+        return "through " + ", ".join(dict.fromkeys(name.split(", ")[0] for name in operations))
+    direction, step = way
+    for kind in dict.fromkeys(_kind(term) for term in objective.terms):
+        rest = Objective(objective.network, [term for term in objective.terms if _kind(term) != kind])
+        if directional_error(rest, pixels, [direction], [step]) <= DIRECTION_TOLERANCE:
+            return f"because of {kind} alone"
+    return ""
+
+
+def _kind(term):
+    """Return what terms of all layers have in common: "style" of "style conv1_1"."""
+    return term.name.removesuffix(f" {term.layer}")
 
 
 def _balance(objective, pixels):
@@ -276,12 +370,16 @@ def _balance(objective, pixels):
 
 
 class _Sampler:
-    """Random float64 arrays, and the checks along random directions that use them."""
+    """Random float64 arrays, and the checks along random directions that use them.
 
-    def __init__(self, generator, device, directions):
+    With `rehearse` it checks nothing, and the errors are nan. Then the checks only say which there are.
+    """
+
+    def __init__(self, generator, device, directions, rehearse=False):
         self.generator = generator
         self.device = device
         self.directions = directions
+        self.rehearse = rehearse
 
     def normal(self, *shape):
         return to_device(self.generator.standard_normal(shape), self.device)
@@ -304,6 +402,8 @@ class _Sampler:
 
     def directional(self, function, x):
         """Return the largest error of a function's gradient over several random directions."""
+        if self.rehearse:
+            return math.nan
         directions = [self.uniform(-1, 1, *x.shape) for _ in range(self.directions)]
         return directional_error(function, x, directions, [SPACING] * self.directions)
 
@@ -319,6 +419,8 @@ class _Sampler:
 
     def adjoint(self, forward, backward, shapes):
         """Return the largest adjoint error of a linear operation over several shapes of its input."""
+        if self.rehearse:
+            return math.nan
         errors = []
         for shape in shapes * self.directions:
             v = self.normal(*shape)

@@ -7,6 +7,8 @@ from ..errors import check_matplotlib
 from ..experiments.executors import InThisProcess, open_executor
 from ..experiments.panels import render
 from ..experiments.records import MANIFESTS
+from ..jobs.scales import scales
+from .one_picture import say_if_pyramid_is_in_vain
 from .parser import add_settings, ratios
 from .progress import PanelProgress
 
@@ -17,20 +19,22 @@ EXPERIMENT = {"preset": "gatys2015", "noise_std": 25.0}
 
 def add_experiment_flags(command, folder, *, preset, leave_out=(), **defaults):
     """Add the flags that figures and grids have in common."""
-    command.add_argument("-o", "--output", type=Path, default=folder, help=f"folder to write (default: {folder})")
-    command.add_argument(
+    section = command.section("output")
+    section.add_argument("-o", "--output", type=Path, default=folder, help=f"folder to write (default: {folder})")
+    section.add_argument(
         "--overwrite", action="store_true", help="make panels again that were made with other settings"
     )
-    command.add_argument(
+    section = command.section("while it runs")
+    section.add_argument(
         "--scheduler", metavar="ADDRESS", help="make the panels on a Dask cluster, such as tcp://10.0.0.1:8786"
     )
-    command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
+    section.add_argument("-q", "--quiet", action="store_true", help="no progress line")
     add_settings(command, preset, leave_out, **defaults)
 
 
 def add_ratios_flag(command, default, what):
     """Add `--ratios`; `what` says how many there may be."""
-    command.add_argument(
+    command.section("style").add_argument(
         "--ratios",
         type=ratios,
         default=default,
@@ -42,6 +46,9 @@ def run_experiment(options, to_make, folder, draw):
     """Make all panels of an experiment, and whatever `draw` makes of their records."""
     check_matplotlib("a contact sheet")
     device = to_make[0].settings.device
+    largest = max((panel.settings for panel in to_make), key=lambda settings: settings.image_size)
+    if largest.side == "longest":  # otherwise only each picture's proportions tell
+        say_if_pyramid_is_in_vain(options, scales(largest, (largest.image_size,) * 2))
     progress = PanelProgress(to_make, options.quiet)
     try:
         with open_executor(options.scheduler, device) as executor, progress:

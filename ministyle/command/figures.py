@@ -15,8 +15,9 @@ def add(commands):
     command = add_command(numbers, "1", "content and style reconstructions from five layers", run_1)
     command.add_argument("photo", help="the picture for the content reconstructions")
     command.add_argument("painting", help="the picture for the style reconstructions")
-    left_out = (*RATIO_SETTINGS, "content_layers", "style_layers", "style_layer_weights", "style_size")
-    add_experiment_flags(command, Path("figure1"), preset="texture", leave_out=(*left_out, "normalised", "colours"))
+    layers = "content_layers", "style_layers", "style_layer_weights"
+    left_out = (*RATIO_SETTINGS, *layers, "style_size", "normalised", "colours", "colours_after")
+    add_experiment_flags(command, Path("figure1"), preset="texture", leave_out=left_out)
     _add_originals_flag(command)
 
     command = add_command(numbers, "2", "one photograph in several styles", run_2)

@@ -1,12 +1,17 @@
 """`gradcheck`: checks of all gradients, and the gradient laboratory, which breaks one first."""
 
+import sys
 from contextlib import nullcontext
 
 from ..checks.breaks import BREAKS, SURPRISE, planted, surprise
 from ..checks.gradients import check_gradients
 from ..network import BACKENDS
 from .parser import add_command, add_weights_and_device
+from .progress import progress_bar
 
+SIZE, DIRECTIONS = 32, 3
+QUICK_SIZE, QUICK_DIRECTIONS = 16, 1
+BAR = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"  # no rate: the last lines take longest
 WIDTH = 55  # of the column with the gradients' names
 NAME_WIDTH = 23  # of the column with the mistakes' names
 NOT_REACHED = "these checks do not go through the place where it was planted."
@@ -16,10 +21,20 @@ def add(commands):
     """Add the command."""
     command = add_command(commands, "gradcheck", "check all gradients against finite differences", run)
     command.add_argument(
-        "--size", type=int, default=32, help="side in pixels of the picture that is used (default: 32)"
+        "--quick",
+        action="store_true",
+        help="check every operation and every loss, but only one network, with a small picture and one direction: "
+        "seconds instead of a minute",
     )
     command.add_argument(
-        "--directions", type=int, default=3, help="number of random directions for each check (default: 3)"
+        "--size",
+        type=int,
+        help=f"side in pixels of the picture that is used (default: {SIZE}; with --quick {QUICK_SIZE})",
+    )
+    command.add_argument(
+        "--directions",
+        type=int,
+        help=f"number of random directions for each check (default: {DIRECTIONS}; with --quick {QUICK_DIRECTIONS})",
     )
     command.add_argument("--seed", type=int, default=0, help="seed of all that is random (default: 0)")
     command.add_argument(
@@ -36,6 +51,7 @@ def add(commands):
     )
     command.add_argument("--list-breaks", action="store_true", help="list the mistakes that can be planted, and stop")
     command.add_argument("--reveal", action="store_true", help=f"say which mistake '--break {SURPRISE}' planted")
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
     add_weights_and_device(command)
 
 
@@ -62,22 +78,31 @@ def run(options):
 
 def _check(options):
     """Check all gradients, print the table, and return how many checks failed."""
-    to_do = check_gradients(
+    size, directions = (QUICK_SIZE, QUICK_DIRECTIONS) if options.quick else (SIZE, DIRECTIONS)
+    checks = check_gradients(
         options.weights,
-        size=options.size,
-        directions=options.directions,
+        size=size if options.size is None else options.size,
+        directions=directions if options.directions is None else options.directions,
         seed=options.seed,
         device=options.device,
         convolution=options.convolution,
+        quick=options.quick,
     )
-    print(f"{'gradient':{WIDTH}}  convolution  method     error    allowed")
-    checks = []
-    for check in to_do:
-        checks.append(check)
-        verdict = "ok" if check.passed else "WRONG"
-        numbers = f"{check.error:.1e}  {check.tolerance:.0e}"
-        where = check.convolution or "-"
-        print(f"{check.name:{WIDTH}}  {where:11}  {check.method:9}  {numbers}  {verdict}", flush=True)
-    wrong = sum(not check.passed for check in checks)
-    print(f"{len(checks)} checks, {wrong} wrong")
+    print(f"{'gradient':{WIDTH}}  convolution  method     error    allowed", flush=True)
+    total, wrong = len(checks.planned), 0
+    with progress_bar(total, options.quiet, bar_format=BAR) as bar:
+        for planned in checks.planned:
+            bar.set_postfix_str(planned.name)
+            check = next(checks)
+            wrong += not check.passed
+            bar.write(_line(check))
+            sys.stdout.flush()
+            bar.update()
+    print(f"{total} checks, {wrong} wrong")
     return wrong
+
+
+def _line(check):
+    """Return a check's line of the table."""
+    numbers = f"{check.error:.1e}  {check.tolerance:.0e}"
+    return f"{check.name:{WIDTH}}  {check.convolution or '-':11}  {check.method:9}  {numbers}  {check.verdict}"

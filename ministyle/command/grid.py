@@ -33,9 +33,9 @@ def add(commands):
     command.add_argument(
         "--seeds", type=seeds, default=(0,), help="seeds of the noise, separated by commas (default: 0)"
     )
-    add_ratios_flag(command, (RATIO,), "as many as you like")
     left_out = (*RATIO_SETTINGS, "style_layers", "seed")
     add_experiment_flags(command, Path("stimuli"), leave_out=left_out, **EXPERIMENT)
+    add_ratios_flag(command, (RATIO,), "as many as you like")
 
     command = add_command(commands, "remake", "make one panel of a figure or grid again, from its record", run_remake)
     command.add_argument("manifest", type=Path, help="manifest.json of the figure or grid, or the panel's own record")

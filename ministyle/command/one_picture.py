@@ -10,6 +10,7 @@ from ..cost.estimate import memory_warning
 from ..errors import MinistyleError
 from ..jobs.history import by_kind, by_scale
 from ..jobs.job import Job
+from ..jobs.scales import COARSEST, NARROWEST
 from ..pictures.writing import check_output, write_picture
 from ..weights.find import find_weights
 from .list_layers import layer_table
@@ -48,6 +49,7 @@ def make_one(options, name, content=None, style=None, *, size=None, tileable=Fal
     for picture in filter(None, (content, style, settings.init)):
         if output.exists() and Path(picture).exists() and output.samefile(picture):
             raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
+    say_if_pyramid_is_in_vain(options, job.scales)
     if options.verbose:
         print(f"weights: {find_weights(settings.weights)}")
     with Progress(job, output, options) as progress:
@@ -59,6 +61,13 @@ def make_one(options, name, content=None, style=None, *, size=None, tileable=Fal
     height, width, _ = result.image.shape
     print(f"picture: {written} ({width} x {height})")
     return job, result, 0 if result.completed else 1
+
+
+def say_if_pyramid_is_in_vain(options, scales):
+    """Say so if `--pyramid` was given, and there is one scale all the same because the picture is small."""
+    if getattr(options, "pyramid", False) and len(scales) == 1:
+        width, height = 2 * COARSEST, 2 * NARROWEST
+        print(f"ministyle: --pyramid changes nothing below {width} x {height} pixels", file=sys.stderr)
 
 
 def write_result(output, pixels, overwrite):

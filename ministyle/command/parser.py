@@ -3,16 +3,39 @@
 import argparse
 import dataclasses
 import math
+import sys
+from itertools import takewhile
 from pathlib import Path
 
 from .. import arrays
 from ..errors import did_you_mean
-from ..settings import PRESETS, Numbers, Settings, choices_of, kind_of
+from ..settings import GROUPS, PRESETS, Numbers, Settings, choices_of, kind_of
 from ..version import VERSION
+
+SECTIONS = {  # of the help: title -> what the flags there do, in a line; the help has those that a command uses
+    "output": "What is written, and where.",
+    "while it runs": "How it goes, and what is said on the way.",
+    **{title: line for title, (line, _) in GROUPS.items()},
+}
+
+
+class Help(argparse.HelpFormatter):
+    """Help whose first line names only what must be given: all flags follow below, in sections."""
+
+    def add_usage(self, usage, actions, groups, prefix=None):
+        """Add the line "usage: ..."."""
+        required = [action for action in actions if action.required or not action.option_strings]
+        if len(required) < len(actions):
+            required.insert(0, argparse.Action([], "flags", nargs="*", metavar="FLAG"))
+        super().add_usage(usage, required, (), prefix)
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that complains in one sentence."""
+    """An argument parser that complains in one sentence, and whose help has sections."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, formatter_class=Help, allow_abbrev=False, **options)
+        self._sections = {}
 
     @classmethod
     def of_program(cls):
@@ -22,14 +45,24 @@ class Parser(argparse.ArgumentParser):
         parser.add_argument("--version", action="version", version=f"ministyle {VERSION}")
         return parser
 
+    def section(self, title):
+        """Return the section of the help that has this title, one of `SECTIONS`; it takes flags as a parser does."""
+        if title not in self._sections:
+            self._sections[title] = self.add_argument_group(title, SECTIONS[title])
+        return self._sections[title]
+
     def parse_known_args(self, args=None, namespace=None):
-        """Parse as `ArgumentParser` does, but refuse an unknown flag here, where those that there are are known."""
-        options, rest = super().parse_known_args(args, namespace)
-        for argument in rest:
+        """Parse as `ArgumentParser` does, but refuse an unknown flag first, before something else seems to be missing.
+
+        Where commands follow, only flags before the command are this parser's.
+        """
+        args = sys.argv[1:] if args is None else list(args)
+        for argument in takewhile(lambda word: word != "--" and (word[:1] == "-" or not self._subparsers), args):
             flag = argument.split("=")[0]
-            if flag.startswith("--"):
+            is_flag = flag.startswith("-" if self._subparsers else "--") and " " not in argument
+            if is_flag and flag not in self._option_string_actions:
                 self.error(f"there is no flag {flag}{did_you_mean(flag, self._option_string_actions)}")
-        return options, rest
+        return super().parse_known_args(args, namespace)
 
     def _check_value(self, action, value):
         """Refuse a value that is none of the action's choices, as `ArgumentParser` does, with a hint."""
@@ -54,9 +87,7 @@ def add_command(commands, name, summary, run=None):
     name, summary : str
     run : function of the parsed options that returns the exit status, or None where commands of its own follow
     """
-    command = commands.add_parser(
-        name, help=summary, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False
-    )
+    command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
     command.set_defaults(run=run)
     return command
 
@@ -78,20 +109,22 @@ def add_run_flags(command, output, *, own_output=None, preset="default", leave_o
     own_output : path, the output's name, where it does not depend on the pictures
     preset, leave_out, flags, **defaults : see `add_settings`
     """
-    command.add_argument("-o", "--output", type=Path, default=own_output, help=f"picture to write (default: {output})")
-    command.add_argument("--overwrite", action="store_true", help="replace an existing picture")
-    command.add_argument(
-        "--print-every", type=count, metavar="N", help="print the terms of the loss every N iterations"
-    )
-    command.add_argument("--save-every", type=count, metavar="N", help="save the picture every N iterations, numbered")
-    command.add_argument(
+    section = command.section("output")
+    section.add_argument("-o", "--output", type=Path, default=own_output, help=f"picture to write (default: {output})")
+    section.add_argument("--overwrite", action="store_true", help="replace an existing picture")
+    section.add_argument("--save-every", type=count, metavar="N", help="save the picture every N iterations, numbered")
+    section = command.section("while it runs")
+    section.add_argument(
         "--estimate", action="store_true", help="only say how long the picture will take, and how much memory"
     )
-    command.add_argument(
+    section.add_argument(
         "--list-layers", action="store_true", help="only list the network's layers, with their shapes for this picture"
     )
-    command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
-    command.add_argument("-v", "--verbose", action="store_true", help="say which weights are used")
+    section.add_argument(
+        "--print-every", type=count, metavar="N", help="print the terms of the loss every N iterations"
+    )
+    section.add_argument("-q", "--quiet", action="store_true", help="no progress line")
+    section.add_argument("-v", "--verbose", action="store_true", help="say which weights are used")
     add_settings(command, preset, leave_out, flags, **defaults)
 
 
@@ -106,15 +139,18 @@ def add_settings(command, preset, leave_out=(), flags=None, **defaults):
     flags : dict, setting's name -> flag, where it has another name here
     **defaults : settings with a default of the command's own
     """
-    command.add_argument(
+    command.add_argument_group(
+        "settings", f"The flags below, by what they do to the picture. Defaults are those of the preset '{preset}'."
+    ).add_argument(
         "--preset", choices=PRESETS, default=preset, help=f"set of defaults to begin with (default: {preset})"
     )
-    group = command.add_argument_group("settings", f"The defaults shown are those of the preset '{preset}'.")
     shown = {**PRESETS[preset], **defaults}
-    for setting in dataclasses.fields(Settings):
-        if setting.name not in leave_out:
-            flag = (flags or {}).get(setting.name, "--" + setting.name.replace("_", "-"))
-            _add_setting(group, flag, setting, shown.get(setting.name))
+    settings = {setting.name: setting for setting in dataclasses.fields(Settings)}
+    for title, (_, names) in GROUPS.items():
+        for name in names:
+            if name not in leave_out:
+                flag = (flags or {}).get(name, "--" + name.replace("_", "-"))
+                _add_setting(command.section(title), flag, settings[name], shown.get(name))
     command.set_defaults(**defaults)
 
 

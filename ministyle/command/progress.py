@@ -67,12 +67,12 @@ class Progress:
         return self.output.with_stem(f"{self.output.stem}-{iteration:0{digits}}")
 
 
-def progress_bar(iterations, quiet):
-    """Return a progress line."""
+def progress_bar(total, quiet, **options):
+    """Return a progress line; the options are tqdm's."""
     from tqdm import tqdm  # here, so that --help does not wait for it
 
     # disable=None: no moving line where there is no terminal, as in a log file
-    return tqdm(total=iterations, disable=True if quiet or sys.stderr is None else None, unit="it")
+    return tqdm(total=total, disable=True if quiet or sys.stderr is None else None, **options)
 
 
 def _iterations(panel):

@@ -15,27 +15,28 @@ def add(commands):
         command,
         "IMAGE-content.png",
         preset="content-reconstruction",
-        leave_out=("style_size", "style_weight", "style_layers", "style_layer_weights", "colours"),
+        leave_out=("style_size", "style_weight", "style_layers", "style_layer_weights", "colours", "colours_after"),
         flags={"content_layers": "--layer"},
     )
 
     command = add_command(commands, "texture", "reconstruct a style from Gram matrices: make a texture", run_texture)
     command.add_argument("image", help="the painting, or whatever has the texture")
-    command.add_argument(
+    add_run_flags(
+        command,
+        "IMAGE-texture.png",
+        preset="texture",
+        leave_out=("style_size", "content_weight", "content_layers", "colours", "colours_after"),
+        flags={"style_layers": "--layers"},
+    )
+    section = command.section("the picture")
+    section.add_argument(
         "--output-size",
         type=size,
         metavar="WIDTHxHEIGHT",
         help="size of the texture in pixels (default: that of the picture after scaling)",
     )
-    command.add_argument(
+    section.add_argument(
         "--tileable", action="store_true", help="let opposite edges fit, so that copies side by side show no seam"
-    )
-    add_run_flags(
-        command,
-        "IMAGE-texture.png",
-        preset="texture",
-        leave_out=("style_size", "content_weight", "content_layers", "colours"),
-        flags={"style_layers": "--layers"},
     )
 
 

@@ -15,7 +15,7 @@ from ..errors import MinistyleError
 from ..fast import bands
 from ..network import Network
 from ..objective import Objective
-from ..pictures.colours import COLOURS
+from ..pictures.colours import COLOURS, check_colours, finish
 from ..pictures.masks import resize_mask
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize
@@ -86,6 +86,7 @@ class Job:
         MinistyleError
             A picture cannot be read, the start asks for a picture that is not there, or the size is not tileable.
         """
+        check_colours(settings, content)
         source, photograph = content, None
         if content is not None:
             photograph = read_picture(content, settings.image_size, settings.side)
@@ -256,7 +257,7 @@ class Job:
 
     def coloured(self, pixels: Array) -> NDArray[np.float32]:  # (H, W, 3) -> (H, W, 3)
         """Return a picture that `on_step` was given as it would be if it were the result: in the right colours."""
-        return COLOURS[self.settings.colours].after(to_host(pixels).clip(*BOUNDS), self.photograph)
+        return finish(to_host(pixels).clip(*BOUNDS), self.photograph, self.settings)
 
     def _result(self, outcome: Outcome, history, plan):
         return Result(

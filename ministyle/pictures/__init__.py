@@ -12,6 +12,7 @@ Only this room knows picture files and their variety. Read its files in this ord
 | `masks` | a mask -> its regions |
 | `writing` | (H, W, 3) -> a picture file; the list of file formats |
 | `luminance` | a painting's luminance with a photograph's colours |
+| `matching` | a painting, or a result, with the mean and covariance of a photograph's colours |
 | `colours` | whose colours a result gets: the list of methods |
 
 A new file format is one line in `writing.FORMATS`. A new colour method is one new file and one line in

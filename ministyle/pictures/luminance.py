@@ -7,7 +7,6 @@ I and Q are the chrominance, two weighted sums of R - Y and B - Y.
 
 import numpy as np
 
-from ..errors import MinistyleError
 from .sizes import resize
 
 NTSC = np.array([0.30, 0.59, 0.11])  # Y of R, G and B: United States regulation 47 CFR 73.682 (a)(20)
@@ -34,13 +33,8 @@ def to_luminance(content, style):
     Returns
     -------
     content, style : float32 arrays (H, W, 3), 0 to 255, with three equal channels, or None for `style`
-
-    Raises
-    ------
-    MinistyleError
-        There is no photograph.
     """
-    target = luminance(_photograph(content))
+    target = luminance(content)
     if style is not None:
         source = luminance(style)
         deviation = source.std()
@@ -64,25 +58,11 @@ def with_chrominance(picture, content):  # (H, W, 3), (H', W', 3) -> (H, W, 3)
     Returns
     -------
     float32 array (H, W, 3), RGB, 0 to 255
-
-    Raises
-    ------
-    MinistyleError
-        There is no photograph.
     """
-    photograph = resize(_photograph(content), *picture.shape[:2])
+    photograph = resize(content, *picture.shape[:2])
     return (photograph + luminance(picture) - luminance(photograph)).clip(0, 255).astype(np.float32)
 
 
 def _grey(values):  # (H, W, 1) -> (H, W, 3)
     """Return a luminance as a picture with three equal channels."""
     return np.repeat(values.clip(0, 255).astype(np.float32), 3, axis=2)
-
-
-def _photograph(content):
-    """Return the photograph, or raise a MinistyleError if there is none."""
-    if content is None:
-        raise MinistyleError(
-            "the colours 'photo-luminance' come from a photograph, and there is none; choose 'painting'"
-        )
-    return content

@@ -25,6 +25,7 @@ CAUGHT_BY = {
     "gram-by-three": {"style loss", WHOLE},
     "content-literal": {"content loss, mean", f"{WHOLE}:mean"},
     "variation-one-neighbour": {"total variation", WHOLE},
+    "variation-sign": {"total variation", WHOLE},
     "channels-as-they-come": {"preprocessing", WHOLE},
     "term-left-out": {WHOLE},
     "clamped-inside": {WHOLE},

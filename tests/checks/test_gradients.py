@@ -41,6 +41,30 @@ def test_the_packages_own_gradients_pass(weights):
     assert {check.tolerance for check in checks if check.method == "adjoint"} == {1e-8}
 
 
+def names(checks):
+    return [(check.name, check.method, check.convolution, check.tolerance) for check in checks]
+
+
+@pytest.mark.parametrize("options", [{"convolution": "direct"}, {"quick": True}])
+def test_what_will_be_checked_is_known_beforehand(weights, options):
+    checks = check_gradients(weights, **CHEAPEST, **options)
+    planned = names(checks.planned)
+    assert all(math.isnan(check.error) and not check.passed for check in checks.planned)
+    assert names(checks) == planned == names(checks.planned)
+
+
+def test_a_quick_check_has_every_operation_and_loss_and_one_network_for_each_backend(weights):
+    quick, full = (check_gradients(weights, **CHEAPEST, quick=quick).planned for quick in (True, False))
+    assert names(check for check in quick if not check.name.startswith(WAY)) == names(
+        check for check in full if not check.name.startswith(WAY)
+    )
+    whole = [check for check in quick if check.name.startswith(WAY)]
+    assert [(check.name, check.convolution) for check in whole] == [
+        (f"{WAY}, normalised, average pooling, mean", convolution) for convolution in ("winograd", "direct")
+    ]
+    assert set(names(whole)) < set(names(full))
+
+
 @pytest.mark.slow
 def test_by_default_every_backend_of_the_device_is_checked_and_every_check_says_which(weights):
     checks = list(check_gradients(weights, **CHEAPEST))
@@ -308,6 +332,97 @@ def test_a_mistake_in_a_loss_fails_its_own_lines_and_the_way_from_pixels_to_loss
     wrong, _ = failures(weights, "all")
     assert {check.name for check in wrong if not check.name.startswith(WAY)} == lines
     assert sum(check.name.startswith(WAY) for check in wrong) == 16
+
+
+def whole_and_before(weights, convolution="direct"):
+    """Return the lines of the whole network in a quick check, and what failed before."""
+    checks = list(check_gradients(weights, **CHEAPEST, quick=True, convolution=convolution))
+    whole = [check for check in checks if check.name.startswith(WAY)]
+    return whole, {check.name for check in checks[: -len(whole)] if not check.passed}
+
+
+def opposite(function):
+    """Return a function whose gradient, returned last, has the wrong sign."""
+
+    def wrong(*arguments):
+        value, gradient = function(*arguments)
+        return value, -gradient
+
+    return wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "kind"),
+    [
+        ("total_variation_loss", {"total variation", "total variation, sparing edges"}, "total variation"),
+        ("content_loss", {"content loss, mean", "content loss, literal"}, "content"),
+        ("style_loss", {"style loss, mean", "style loss, literal"}, "style"),
+    ],
+)
+def test_a_sign_in_a_loss_fails_its_own_lines_first_and_the_others_say_that_it_is_the_only_cause(
+    weights, monkeypatch, name, lines, kind
+):
+    monkeypatch.setattr(losses, name, opposite(getattr(losses, name)))
+    (whole,), before = whole_and_before(weights)
+    assert before == lines
+    assert whole.verdict == f"WRONG, because of {kind} alone"
+
+
+def test_a_mistake_in_a_term_itself_is_told_apart_though_no_loss_is_wrong(weights, monkeypatch):
+    monkeypatch.setattr(terms.StyleTerm, "compare", style_weight_forgotten_in_the_gradient)
+    (whole,), before = whole_and_before(weights)
+    assert not before and whole.verdict == "WRONG, because of style alone"
+
+
+def test_two_mistakes_are_not_blamed_on_one(weights, monkeypatch):
+    for name in ("total_variation_loss", "content_loss"):
+        monkeypatch.setattr(losses, name, opposite(getattr(losses, name)))
+    (whole,), before = whole_and_before(weights)
+    assert len(before) == 4 and whole.verdict == "WRONG"
+
+
+def test_a_mistake_in_the_sum_of_the_terms_is_blamed_on_none(weights, monkeypatch):
+    monkeypatch.setattr(objective.Objective, "__call__", lambda self, x: replace(right_call(self, x), loss=x.sum()))
+    (whole,), before = whole_and_before(weights)
+    assert not before and whole.verdict == "WRONG"
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "convolution", "operation"),
+    [
+        (layers, "relu_backward", "direct", "ReLU"),
+        (layers, "average_pool_backward", "direct", "average pooling"),
+        (winograd.Convolution, "backward", "winograd", "convolution with ReLU"),
+        (network, "preprocess_backward", "direct", "preprocessing"),
+    ],
+)
+def test_a_wrong_operation_is_named_where_the_network_goes_through_it(
+    weights, monkeypatch, place, name, convolution, operation
+):
+    right = getattr(place, name)
+    wrong = scaled(right)
+    monkeypatch.setattr(place, name, wrong)
+    monkeypatch.setattr(  # the network has its own table of pooling functions
+        network,
+        "POOLING",
+        {
+            kind: (forward, wrong if backward is right else backward)
+            for kind, (forward, backward) in network.POOLING.items()
+        },
+    )
+    monkeypatch.setattr(losses, "total_variation_loss", opposite(losses.total_variation_loss))
+    (whole,), before = whole_and_before(weights, convolution)
+    assert {name.split(", ")[0] for name in before} == {operation, "total variation"}
+    assert whole.verdict == f"WRONG, through {operation}"
+
+
+def test_operations_that_the_network_does_not_go_through_are_not_named(weights, monkeypatch):
+    monkeypatch.setattr(layers, "max_pool_backward", scaled(layers.max_pool_backward))
+    monkeypatch.setattr(network, "surround_backward", scaled(network.surround_backward))
+    monkeypatch.setattr(losses, "total_variation_loss", opposite(losses.total_variation_loss))
+    (whole,), before = whole_and_before(weights)
+    assert {"max pooling", "mirror image"} < before
+    assert whole.verdict == "WRONG, because of total variation alone"
 
 
 @pytest.mark.parametrize("settings", [{"size": 15}, {"directions": 0}, {"seed": -1}])

@@ -60,3 +60,10 @@ def test_colours_are_for_figures_of_a_photograph_and_a_painting():
     assert record["settings"]["colours"] == "photo-luminance"
     status, _, err = run("figure", "1", "photo.png", "painting.png", "--colours", "photo-luminance")
     assert status == 2 and "--colours" in err and not Path("figure1").exists()
+
+
+def test_a_pyramid_that_was_asked_for_in_vain_is_said_to_be():
+    flags = *QUICK, "--init", "content"
+    for more, said in [(("--pyramid",), 1), ((), 0), (("--pyramid", "--side", "shortest"), 0)]:
+        status, _, err = run("figure", "2", "photo.png", "painting.png", *flags, *more, "-q", "--overwrite")
+        assert status == 0 and err.count("--pyramid changes nothing below") == said

@@ -4,14 +4,26 @@ import math
 from itertools import islice
 
 import pytest
-from commands import run
+from commands import Terminal, run
 
 from ministyle.checks.breaks import BREAKS, surprise
-from ministyle.checks.gradients import Check
+from ministyle.checks.gradients import Check, Checks
 from ministyle.command import gradcheck
 
 FLAGS = "--size", "16", "--directions", "1", "--device", "cpu"
 CONVOLUTIONS = {"direct", "winograd", "-"}
+
+
+def some_of(checks, how_many, names=None):
+    """Return the first few of `Checks`, or those of them that have certain names."""
+    chosen = [i for i, planned in enumerate(checks.planned[:how_many]) if names is None or planned.name in names]
+    computed = (check for i, check in enumerate(islice(checks, how_many)) if i in chosen)
+    return Checks(computed, [checks.planned[i] for i in chosen])
+
+
+def made_up(*checks):
+    """Return `Checks` whose results are known."""
+    return Checks(checks, checks)
 
 
 def table(out):
@@ -38,7 +50,7 @@ def test_gradcheck_can_be_held_to_one_convolution(convolution, monkeypatch):
     check = gradcheck.check_gradients
 
     def all_but_the_whole_network(*arguments, **options):  # which is slow, and comes last
-        return islice(check(*arguments, **options), 18)
+        return some_of(check(*arguments, **options), 18)
 
     monkeypatch.setattr(gradcheck, "check_gradients", all_but_the_whole_network)
     status, out, _ = run("gradcheck", *FLAGS, "--convolution", convolution)
@@ -49,8 +61,8 @@ def test_gradcheck_can_be_held_to_one_convolution(convolution, monkeypatch):
 
 @pytest.mark.parametrize("error", [2e-7, math.inf, math.nan])
 def test_gradcheck_fails_where_one_gradient_is_wrong(error, monkeypatch):
-    checks = [Check("loss", "adjoint", 1e-16, 1e-8), Check("convolution", "direction", error, 1e-7, "winograd")]
-    monkeypatch.setattr(gradcheck, "check_gradients", lambda *_, **__: checks)
+    checks = Check("loss", "adjoint", 1e-16, 1e-8), Check("convolution", "direction", error, 1e-7, "winograd")
+    monkeypatch.setattr(gradcheck, "check_gradients", lambda *_, **__: made_up(*checks))
     status, out, _ = run("gradcheck")
     assert status == 1
     _, loss, convolution, summary = out.splitlines()
@@ -64,14 +76,51 @@ def test_gradcheck_is_passed_its_flags(monkeypatch):
 
     def check_gradients(weights, **options):
         asked.append((weights, options))
-        return [Check("none", "adjoint", 0.0, 1.0)]
+        return made_up(Check("none", "adjoint", 0.0, 1.0))
 
     monkeypatch.setattr(gradcheck, "check_gradients", check_gradients)
     flags = "--size", "20", "--directions", "2", "--seed", "9", "--device", "cpu", "--weights", "w.h5"
     assert run("gradcheck", *flags)[0] == 0
     assert run("gradcheck", *flags, "--convolution", "direct")[0] == 0
-    options = {"size": 20, "directions": 2, "seed": 9, "device": "cpu"}
+    options = {"size": 20, "directions": 2, "seed": 9, "device": "cpu", "quick": False}
     assert asked == [("w.h5", {**options, "convolution": name}) for name in ("all", "direct")]
+    assert run("gradcheck", "--quick")[0] == run("gradcheck", "--quick", "--size", "20")[0] == run("gradcheck")[0] == 0
+    assert [tuple(options[name] for name in ("quick", "size", "directions")) for _, options in asked[2:]] == [
+        (True, 16, 1),
+        (True, 20, 1),
+        (False, 32, 3),
+    ]
+
+
+def test_what_makes_a_line_wrong_stands_at_its_end(monkeypatch):
+    checks = (
+        Check("total variation", "direction", 2.0, 1e-7),
+        Check("pixels to loss", "direction", 1.0, 1e-7, "direct", "because of total variation alone"),
+    )
+    monkeypatch.setattr(gradcheck, "check_gradients", lambda *_, **__: made_up(*checks))
+    _, out, _ = run("gradcheck")
+    _, own, whole, summary = out.splitlines()
+    assert own.endswith("  WRONG") and whole.endswith("  WRONG, because of total variation alone")
+    assert summary == "2 checks, 2 wrong"
+
+
+def test_on_a_terminal_a_line_says_what_is_being_checked_of_how_many(monkeypatch):
+    planned = [Check(name, "adjoint", math.nan, 1e-8) for name in ("first", "second")]
+    shown_before = []
+
+    def computed():
+        for check in planned:
+            shown_before.append(terminal.getvalue())
+            yield Check(check.name, "adjoint", 0.0, 1e-8)
+
+    monkeypatch.setattr(gradcheck, "check_gradients", lambda *_, **__: Checks(computed(), planned))
+    terminal = Terminal()
+    assert run("gradcheck", stderr=terminal)[0] == 0
+    assert "0/2" in shown_before[0] and "first" in shown_before[0] and "second" not in shown_before[0]
+    assert "1/2" in shown_before[1] and "second" in shown_before[1]
+    terminal = Terminal()
+    _, out, err = run("gradcheck", "--quiet", stderr=terminal)
+    assert err == terminal.getvalue() == "" and "second" in out
 
 
 # The gradient laboratory ---------------------------------------------------------------------------------
@@ -91,7 +140,7 @@ def three_checks(monkeypatch):
 
     def some(*arguments, **options):
         options["convolution"] = "direct"
-        return [one for one in islice(check(*arguments, **options), 19) if one.name in ("Gram matrix", "ReLU")]
+        return some_of(check(*arguments, **options), 19, ("Gram matrix", "ReLU"))
 
     monkeypatch.setattr(gradcheck, "check_gradients", some)
 

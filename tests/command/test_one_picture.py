@@ -220,3 +220,18 @@ def test_a_run_that_breaks_off_still_writes_its_last_good_picture(trouble, messa
     assert Path("out.png").read_bytes() == Path("out-2.png").read_bytes()
     assert Path("out.png").read_bytes() != Path("out-1.png").read_bytes()
     assert not Path("out-3.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--image-size", "239", "--pyramid"), True),
+        (("--image-size", "240", "--pyramid"), False),
+        (("--image-size", "239"), False),  # it is only the default
+        (("--image-size", "239", "--no-pyramid"), False),
+    ],
+)
+def test_a_pyramid_that_was_asked_for_in_vain_is_said_to_be(flags, said, jobs):
+    status, _, err = run("transfer", "photo.png", "painting.png", *flags)
+    assert status == 0
+    assert err == (said * "ministyle: --pyramid changes nothing below 240 x 96 pixels\n")

@@ -1,11 +1,12 @@
 """Every setting has a flag, and the help says what it means."""
 
 import dataclasses
+import re
 
 import pytest
 from commands import SHIPPED, note_jobs, run
 
-from ministyle.settings import PRESETS, Settings
+from ministyle.settings import GROUPS, PRESETS, Settings
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -32,9 +33,9 @@ FLAGS = [
     ),
     ("style_layer_weights", "equal", "equal"),
     ("style_layer_weights", "1,0.5,2,1e-3,0", (1.0, 0.5, 2.0, 0.001, 0.0)),
-    ("content_layer_weights", "1,0.5", (1.0, 0.5)),
-    ("style_scale", "1,0.5", (1.0, 0.5)),
-    ("style_blend", "2,1", (2.0, 1.0)),
+    ("content_layer_weights", "2", (2.0,)),
+    ("style_scale", "0.5", (0.5,)),
+    ("style_blend", "2", (2.0,)),
     ("covariance_weight", "2", 2.0),
     ("mean_weight", "3", 3.0),
     ("convention", "literal", "literal"),
@@ -51,6 +52,8 @@ FLAGS = [
     ("max_memory", "1.5", 1.5),
     ("dtype", "float64", "float64"),
     ("colours", "photo-luminance", "photo-luminance"),
+    ("colours", "photo-match", "photo-match"),
+    ("colours_after", "photo-match", "photo-match"),
     ("device", "cpu", "cpu"),
 ]
 SWITCHES = [field.name for field in dataclasses.fields(Settings) if field.type is bool]
@@ -102,3 +105,77 @@ def test_the_help_of_the_demo_gives_its_own_defaults(monkeypatch):
     monkeypatch.setenv("COLUMNS", "1000")
     _, out, _ = run("demo", "--help")
     assert "(default: ministyle-demo.png)" in out and "CONTENT-STYLE.png" not in out
+
+
+def sections(out):
+    """Return {title: text} of a help; what stands before the first title is that of ""."""
+    _, *parts = re.split(r"^(\S[^\n]*):$", "\n" + out, flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def flags_in(text):
+    return re.findall(r"^  (?:-\w(?: \w+)?, )?(--[\w-]+)", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_the_help_has_the_settings_in_groups_that_say_what_they_do(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    _, out, _ = run("transfer", "--help")
+    found = sections(out)
+    for title, (line, names) in GROUPS.items():
+        assert line in found[title]
+        assert flags_in(found[title]) == ["--" + name.replace("_", "-") for name in names]
+    assert [title for title in found if title in GROUPS] == list(GROUPS)
+    assert flags_in(found["output"]) == ["--output", "--overwrite", "--save-every"]
+    assert flags_in(found["while it runs"]) == [
+        "--estimate",
+        "--list-layers",
+        "--print-every",
+        "--quiet",
+        "--verbose",
+    ]
+    assert flags_in(found["options"]) == ["--help"]
+    assert max(map(len, out.splitlines())) <= int(columns)
+
+
+@pytest.mark.parametrize("command", ["transfer", "demo", "content", "texture", "figure 1", "figure 2", "grid"])
+def test_the_help_begins_with_what_must_be_given_and_no_list_of_flags(command):
+    _, out, _ = run(*command.split(), "--help")
+    usage = out.split("\n\n")[0]
+    required = " --content DIR --style DIR" if command == "grid" else ""
+    assert usage.startswith(f"usage: ministyle {command}{required} [FLAG ...]")
+    assert "--image-size" not in usage and "\n" not in usage
+
+
+def test_a_group_of_which_nothing_is_left_has_no_title():
+    _, out, _ = run("figure", "1", "--help")
+    assert "colours" not in sections(out) and "style" in sections(run("grid", "--help")[1])
+
+
+@pytest.mark.parametrize(
+    ("line", "flag", "meant"),
+    [
+        ("--vesion", "--vesion", "--version"),
+        ("-version", "-version", "--version"),
+        ("--hlep transfer photo.png painting.png", "--hlep", "--help"),
+        ("transfer --stength 0.3", "--stength", "--strength"),
+        ("transfer --stength=0.3 photo.png painting.png", "--stength", "--strength"),
+        ("transfer photo.png painting.png --stength 0.3", "--stength", "--strength"),
+        ("figure --hepl 1", "--hepl", "--help"),
+        ("figure 2 --ration 1 photo.png painting.png", "--ration", "--ratios"),
+    ],
+)
+def test_a_misspelt_flag_is_answered_with_what_was_meant_wherever_it_stands(line, flag, meant):
+    status, out, err = run(*line.split())
+    assert (status, out) == (2, "")
+    assert err.startswith(f"ministyle: there is no flag {flag}; did you mean {meant}?") and err.count("\n") == 1
+
+
+def test_a_missing_command_is_said_to_be_missing():
+    assert run()[2] == "ministyle: the following arguments are required: COMMAND; see 'ministyle --help'\n"
+
+
+def test_after_two_dashes_names_of_files_may_begin_with_them(jobs):
+    status, _, err = run("transfer", "--image-size", "32", "--", "--photo.png", "painting.png")
+    assert status == 2 and "there is no picture '--photo.png'" in err
+    assert run("transfer", "--", "photo.png", "painting.png")[0] == 0

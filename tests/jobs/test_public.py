@@ -169,9 +169,20 @@ def test_the_run_itself_is_in_grey_where_only_luminance_is_transferred():
     assert losses_then[0] == pytest.approx(losses_then[1], rel=0.05)
 
 
-def test_a_picture_without_a_photograph_cannot_have_its_colours():
+def test_a_result_has_the_photograph_s_palette_where_it_is_asked_for():
+    settings = {"image_size": 32, "iterations": 3}
+    result = ministyle.transfer(PHOTO, PAINTING, colours_after="photo-match", **settings)
+    stays = ministyle.transfer(PHOTO, PAINTING, **settings)
+    before = ministyle.Job.of(stays.settings, PHOTO, PAINTING).photograph
+    reached, away, wanted = (picture.mean(axis=(0, 1)) for picture in (result.pixels, stays.pixels, before))
+    assert np.abs(reached - wanted).max() < 2 < np.abs(away - wanted).max()  # grey levels; some pixels are clipped
+    assert result.history[-1].loss == stays.history[-1].loss  # the run is the same
+
+
+@pytest.mark.parametrize("setting", ["colours", "colours_after"])
+def test_a_picture_without_a_photograph_cannot_have_its_colours(setting):
     with pytest.raises(MinistyleError, match="come from a photograph, and there is none"):
-        ministyle.reconstruct_style(PAINTING, ["conv1_1"], colours="photo-luminance", image_size=32)
+        ministyle.reconstruct_style(PAINTING, ["conv1_1"], image_size=32, **{setting: "photo-luminance"})
 
 
 # Reconstructions ------------------------------------------------------------------------------------------

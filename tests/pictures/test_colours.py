@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from conftest import sentence
 
-from ministyle.pictures.colours import COLOURS
+from ministyle.pictures.colours import COLOURS, check_colours, finish
+from ministyle.settings import Settings
 
-LUMINANCE = COLOURS["photo-luminance"]
+LUMINANCE, MATCH = COLOURS["photo-luminance"], COLOURS["photo-match"]
 # What rounding to float32 leaves of sums of a few terms up to 255, in grey levels.
 ROUNDING = 1e-4
 
@@ -41,7 +42,7 @@ def assert_picture(picture, shape):
 
 
 def test_each_method_is_found_by_its_name_and_has_a_line_of_help():
-    assert list(COLOURS) == ["painting", "photo-luminance"]
+    assert list(COLOURS) == ["painting", "photo-luminance", "photo-match"]
     for name, method in COLOURS.items():
         assert method.name == name
         assert method.help and "\n" not in method.help
@@ -137,7 +138,61 @@ def test_pictures_are_left_as_they_were(photo, painting):
     assert np.array_equal(photo, copies[0]) and np.array_equal(painting, copies[1])
 
 
+def moments(picture):
+    colours = picture.reshape(-1, 3).astype(float)
+    return colours.mean(axis=0), np.cov(colours, rowvar=False)
+
+
+def test_matching_changes_the_painting_before_the_run_and_nothing_afterwards(random, photo):
+    painting = muted(random, (6, 4), 50, 200)
+    content, style = MATCH.before(photo, painting)
+    assert content is photo
+    assert_picture(style, (6, 4))
+    assert moments(style)[0] == pytest.approx(moments(photo)[0], abs=1e-3)
+    assert MATCH.after(painting, photo) is painting
+
+
+def test_by_default_the_finished_picture_keeps_its_colours(photo, painting):
+    assert finish(painting, photo, Settings()) is painting
+    assert finish(painting, None, Settings()) is painting
+
+
+def test_the_photographs_chrominance_after_any_run(random, photo):
+    picture = muted(random, (5, 7), 100, 150)
+    finished = finish(picture, photo, Settings(colours_after="photo-luminance"))
+    luminance, *chrominance = yiq(finished)
+    assert np.abs(luminance - yiq(picture)[0]).max() < ROUNDING
+    assert np.abs(chrominance - yiq(photo)[1:]).max() < ROUNDING
+
+
+def test_the_photographs_palette_after_any_run(random, photo):
+    # As many pixels as the photograph, so that it does not matter whether moments divide by their number or one less.
+    picture = muted(random, (7, 5), 100, 150)
+    finished = finish(picture, photo, Settings(colours_after="photo-match"))
+    assert_picture(finished, (7, 5))
+    assert finished.min() > 0 and finished.max() < 255  # nothing was clipped
+    for reached, wanted in zip(moments(finished), moments(photo), strict=True):
+        np.testing.assert_allclose(reached, wanted, rtol=1e-4, atol=1e-2)
+
+
+def test_a_run_in_grey_gets_its_colours_back_before_they_are_matched(photo):
+    grey, _ = LUMINANCE.before(photo, None)
+    settings = Settings(colours="photo-luminance", colours_after="photo-match")
+    assert np.abs(finish(grey, photo, settings) - photo).max() < 10 * ROUNDING
+
+
 def test_without_a_photograph_there_are_no_colours_to_keep(painting):
-    for function, pictures in [(LUMINANCE.before, (None, painting)), (LUMINANCE.after, (painting, None))]:
-        refusal = sentence(function, *pictures)
-        assert "photograph" in refusal and "photo-luminance" in refusal
+    for method in (LUMINANCE, MATCH):
+        for function, pictures in [(method.before, (None, painting)), (method.after, (painting, None))]:
+            refusal = sentence(function, *pictures)
+            assert "photograph" in refusal and method.name in refusal
+
+
+@pytest.mark.parametrize("setting", ["colours", "colours_after"])
+@pytest.mark.parametrize("name", ["photo-luminance", "photo-match"])
+def test_settings_that_need_a_photograph_are_refused_without_one(setting, name, photo):
+    settings = Settings(**{setting: name})
+    refusal = sentence(check_colours, settings, None)
+    assert "photograph" in refusal and name in refusal
+    check_colours(settings, photo)
+    check_colours(Settings(), None)

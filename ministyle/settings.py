@@ -32,6 +32,7 @@ from .terms import (
 SIDES = ("longest", "shortest")
 BORDERS = ("mirror", "zero", "replicate")  # a tileable picture has a periodic one
 COLOURS = {}  # ways to treat the colours of photograph and painting, name -> method; `pictures.colours` fills it
+OWN_SIZE = "content"  # as an image size: that of the photograph itself
 MAXIMUM_SIZE = 65500  # pixels: what a JPEG file can hold
 
 
@@ -74,9 +75,10 @@ class Settings:
         A value is impossible; the sentence shows it.
     """
 
-    image_size: int = _setting(
+    image_size: int | str = _setting(
         512,
-        "length of the picture's side in pixels",
+        "length of the picture's side in pixels, or 'content': that of the photograph, or of the picture that a "
+        "reconstruction has instead",
         "ours: a minute on two cores",
         minimum=16,
         maximum=MAXIMUM_SIZE,
@@ -256,11 +258,16 @@ def _checked(setting, value):
         return None
     if choices is not None:
         check_choice(name, value, choices)
+    kind = int if setting.type == int | str else setting.type
+    if setting.type == int | str and isinstance(value, str):
+        if value != OWN_SIZE:
+            raise MinistyleError(f"{name} (={value!r}) must be a whole number or {OWN_SIZE!r}")
+        return value
     if setting.metadata["unit"] == "GB" and isinstance(value, str):
         value = _gigabytes(name, value)
-    if setting.type in (int, float):
-        _check_number(name, value, setting.type, setting.metadata["minimum"], setting.metadata["maximum"])
-        return setting.type(value)
+    if kind in (int, float):
+        _check_number(name, value, kind, setting.metadata["minimum"], setting.metadata["maximum"])
+        return kind(value)
     if setting.type is bool:
         if not isinstance(value, bool | np.bool_):
             raise MinistyleError(f"{name} (={value!r}) must be True or False")

@@ -3,6 +3,7 @@
 import itertools
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from .. import arrays
@@ -10,8 +11,9 @@ from ..cost.available import available_memory
 from ..cost.estimate import memory_warning
 from ..errors import MinistyleError
 from ..jobs.job import Job
-from ..pictures.writing import check_output, write_picture
+from ..pictures.values import psnr
 from ..weights.find import find_weights
+from .output import Writer, check_inputs_survive, output_path, sources_of
 from .parser import settings_of
 from .progress import Progress
 
@@ -31,9 +33,10 @@ def make_one(options, name, content=None, style=None, *, size=None, tileable=Fal
     Job, Result or None, exit status
     """
     settings = settings_of(options)
-    output = options.output or Path(f"{name}.png")
+    output, sources = output_path(options.output, f"{name}.png"), sources_of(settings, content=content, style=style)
     if not options.estimate:
-        check_output(output, options.overwrite)
+        writer = Writer(sources, bits=options.bits, alpha=options.alpha, exif=options.exif)
+        writer.check(output, options.overwrite)
     job = Job.of(settings, content, style, size=size, tileable=tileable)
     warning = memory_warning(job, available_memory(arrays.choose_device(settings.device)))
     if warning:
@@ -41,33 +44,39 @@ def make_one(options, name, content=None, style=None, *, size=None, tileable=Fal
     if options.estimate:
         print(job.estimate())
         return job, None, 0
-    for picture in filter(None, (content, style, settings.init)):
-        if output.exists() and Path(picture).exists() and output.samefile(picture):
-            raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
+    progress = Progress(job, output, options, writer)
+    check_inputs_survive([output, *progress.intermediates()], sources)
+    writer.plan(job, size=size, with_paths=options.record_paths)
     if options.verbose:
         print(f"weights: {find_weights(settings.weights)}")
-    with Progress(job, output, options) as progress:
+    with progress:
         if not progress.bar.disable:
             progress.bar.write(str(job.estimate()))
         result = job.run(progress.update)
-    written = write_result(output, result.image, options.overwrite)
+    ratio = None if style is not None else psnr(result.image, job.photograph)
+    about = {"message": result.message, "psnr": ratio, "unfinished": not result.completed}
+    write = partial(writer.write, step=result.history[-1], **about)
+    written = write_result(output, result.pixels, options.overwrite, write)
     _report(result)
     height, width, _ = result.image.shape
     print(f"picture: {written} ({width} x {height})")
     return job, result, 0 if result.completed else 1
 
 
-def write_result(output, pixels, overwrite):
-    """Write the finished picture, in another place if it has become impossible here; return its path."""
+def write_result(output, pixels, overwrite, write):
+    """Write the finished picture, in another place if it has become impossible here; return its path.
+
+    `write` is a function of (path, pixels, overwrite).
+    """
     free, number = output, 1
     while free.exists() and not overwrite:
         free, number = output.with_stem(f"{output.stem}-{number}"), number + 1
     try:
-        write_picture(free, pixels, overwrite)
+        write(free, pixels, overwrite)
     except MinistyleError as error:
         print(f"ministyle: {error}", file=sys.stderr)
         free = Path(tempfile.mkdtemp(prefix="ministyle-")) / output.name
-        write_picture(free, pixels)
+        write(free, pixels, False)
     return free
 
 

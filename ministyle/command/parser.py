@@ -126,7 +126,7 @@ def _add_setting(group, flag, setting, own_default):
     if setting.type is bool:
         group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
     else:
-        parse = {tuple: names, str | tuple: _layer_weights}.get(setting.type, setting.type)
+        parse = {tuple: names, str | tuple: _layer_weights, int | str: _number_or_word}.get(setting.type, setting.type)
         if setting.metadata["unit"] == "GB":  # which `Settings` reads itself
             parse = str
         choices = choices_of(setting)
@@ -166,6 +166,14 @@ def _layer_weights(text):
     """Parse a rule's name, or numbers separated by commas."""
     try:
         return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        return text
+
+
+def _number_or_word(text):
+    """Parse a whole number, or leave it to `Settings` to judge a word."""
+    try:
+        return int(text)
     except ValueError:
         return text
 

@@ -3,7 +3,9 @@
 | file | what it is about |
 |---|---|
 | `scales` | coarse to fine: the sizes that a picture goes through |
+| `record` | how a picture was made: what stands in its file, or beside it |
 | `result` | `Result`: the finished picture, and how it came about |
 | `job` | `Job`: settings and decoded pictures; `job.estimate()`, `job.run()` |
+| `remaking` | a picture made again from the record that it carries |
 | `public` | the package's functions `transfer`, `reconstruct_content` and `reconstruct_style` |
 """

@@ -20,7 +20,7 @@ from ..solvers import BOUNDS, Outcome
 from ..solvers.problem import INTERRUPTED
 from ..weights.load import load_network
 from .result import Result
-from .scales import continued, scales
+from .scales import continued, scales, with_own_size
 
 TILE = 16  # pixels: all of VGG-19's pooling layers halve a side that is a multiple of it without a remainder
 MARGIN = 128  # pixels around a tileable picture's painting: farther than the 126 that conv5_4 sees
@@ -67,6 +67,7 @@ class Job:
         MinistyleError
             A picture cannot be read, the start asks for a picture that is not there, or the size is not tileable.
         """
+        settings = with_own_size(settings, style if content is None else content)
         if content is not None:
             content = read_picture(content, settings.image_size, settings.side)
         if style is not None:

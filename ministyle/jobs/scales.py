@@ -11,7 +11,9 @@ The scales were chosen by looking at pictures and by measuring loss against time
 
 from dataclasses import dataclass, replace
 
+from ..pictures.reading import size_of
 from ..pictures.sizes import resize
+from ..settings import OWN_SIZE
 
 SHARE = 0.5  # of `iterations`, at each scale but the last
 COARSEST = 120  # pixels: the longer side of the picture is never made smaller
@@ -42,6 +44,25 @@ class Scale:
     def shrink(self, picture):  # (H, W, 3) -> (height, width, 3)
         """Return a picture in the size that it has at this scale."""
         return resize(picture, *self.reduced(picture.shape[:2]))
+
+
+def with_own_size(settings, picture):
+    """Return settings whose image size is a number, also where it is to be a picture's own.
+
+    Parameters
+    ----------
+    settings : Settings
+    picture : see `pictures.reading.read_picture`
+
+    Raises
+    ------
+    MinistyleError
+        The picture cannot be opened, or is too small or too large.
+    """
+    if settings.image_size != OWN_SIZE:
+        return settings
+    sides = size_of(picture)
+    return replace(settings, image_size=max(sides) if settings.side == "longest" else min(sides))
 
 
 def scales(settings, size, multiple=1):

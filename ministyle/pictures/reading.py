@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from ..arrays import to_host
 from ..errors import MinistyleError
 from .profiles import MODES, is_srgb, to_srgb
-from .sixteen import decode_lower_bytes
+from .sixteen import decode_lower_bytes, has_sixteen_bits
 from .sizes import resize, size_to_fit
 
 # Of all that Pillow can open. For EPS and WMF it would start other programs, and others are no formats of photographs.
@@ -34,9 +34,10 @@ def read_picture(source, size=None, side="longest"):  # -> (H, W, 3)
     Parameters
     ----------
     source : path, bytes, file open for bytes, PIL image or array
-        An open file is read from its beginning. An array is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), with values 0 to 255 (not 0 to 1); the fourth channel
-        is opacity. A transparent picture is laid on white. Colours with a profile are converted to sRGB. A photograph
-        with an orientation mark is turned upright. An animation gives its first picture.
+        An open file is read from its beginning. An array is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), with values 0
+        to 255 (not 0 to 1); the fourth channel is opacity. A transparent picture is laid on white. Colours with a
+        profile are converted to sRGB. A photograph with an orientation mark is turned upright. An animation gives its
+        first picture.
     size : int, optional
         Length in pixels of the side that `side` names. The picture is scaled up or down to it.
     side : {"longest", "shortest"}
@@ -116,8 +117,8 @@ def _decoded(source):  # -> (H, W, 3), (H, W) or None
     if isinstance(source, Image.Image):
         return _decode(source, "the picture")
     data, name = _data_of(source)
-    with _open(data, name) as picture, _open(data, name) as lower:
-        return _decode(picture, name, lower if decode_lower_bytes(lower) else None)
+    with _open(data, name) as picture:
+        return _decode(picture, name, _open(data, name) if has_sixteen_bits(picture) else None)
 
 
 def _data_of(source):
@@ -172,7 +173,7 @@ def _open(data, name):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # large, but not yet refused; or damaged metadata
-            return Image.open(io.BytesIO(data), formats=known)
+            return Image.open(io.BytesIO(data), "r", known)
     except UnidentifiedImageError:
         if data[4:12] in (b"ftypavif", b"ftypavis") and "AVIF" not in Image.SAVE:
             raise MinistyleError(f"{name} is in the format AVIF, which takes Pillow 11.3 or newer") from None
@@ -186,7 +187,7 @@ def _open(data, name):
 def _decode(picture, name, lower=None):
     """Turn a PIL image into colours and opacity. Pillow decodes it only now, and may find that it is damaged.
 
-    `lower` is another one, of the lower bytes of the same picture, where it has 16 bits; see `sixteen`.
+    `lower` is the same picture, opened once more, where it has 16 bits; see `sixteen`.
     """
     try:
         return _from_pil(picture, name, lower)
@@ -210,6 +211,7 @@ def _from_pil(picture, name, lower):
         profile = None
     # Profiles are applied to 8 bits, which is what Pillow can; and so are single colours that stand for transparent.
     if lower is not None and not profile and "transparency" not in picture.info:
+        decode_lower_bytes(lower)
         lower = ImageOps.exif_transpose(lower)
         return _from_array(256 * np.asarray(picture, np.uint16) + np.asarray(lower), name, white=65535)
     if picture.mode in ("P", "PA", "LA", "La", "RGBa") or "transparency" in picture.info:

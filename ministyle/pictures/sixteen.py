@@ -20,29 +20,28 @@ else:
     SWAPPED |= {"RGB;16N": "RGB;16L", "RGBA;16N": "RGBA;16L"}
 
 
+def has_sixteen_bits(picture):
+    """Say whether a PIL image, which has not been decoded yet, has 16 bits for each of three or four channels."""
+    return bool(picture.tile) and all(_raw_mode(tile) in SWAPPED for tile in picture.tile)
+
+
 def decode_lower_bytes(picture):
-    """Let a PIL image that has not been decoded yet decode to the lower bytes of its 16 bits.
+    """Let a PIL image of 16 bits, which has not been decoded yet, decode to the lower bytes.
 
     Pillow decodes the first of two bytes if it is told that the numbers begin with the upper one, the second if it is
     told the reverse. So the reverse is what it is told here.
-
-    Parameters
-    ----------
-    picture : PIL image, just opened
-
-    Returns
-    -------
-    bool, False where the picture has not 16 bits for each of three or four channels; it is left as it is then
     """
-    tiles = []
-    for tile in picture.tile:
-        arguments = tile.args if isinstance(tile.args, tuple) else (tile.args,)
-        if not arguments or arguments[0] not in SWAPPED:
-            return False
-        swapped = (SWAPPED[arguments[0]], *arguments[1:])
-        tiles.append(tile._replace(args=swapped if isinstance(tile.args, tuple) else swapped[0]))
-    picture.tile = tiles
-    return bool(tiles)
+    picture.tile = [tile._replace(args=_swapped(tile.args)) for tile in picture.tile]
+
+
+def _raw_mode(tile):
+    """Return how a tile stores its numbers, such as "RGB;16B"."""
+    return tile.args[0] if isinstance(tile.args, tuple) and tile.args else tile.args
+
+
+def _swapped(arguments):
+    """Return a decoder's arguments with the reverse order of bytes."""
+    return (SWAPPED[arguments[0]], *arguments[1:]) if isinstance(arguments, tuple) else SWAPPED[arguments]
 
 
 def write_png(levels, file, *, profile=None, exif=None, text=None):

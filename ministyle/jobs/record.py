@@ -189,7 +189,7 @@ def read_record(path):
     record = parse(text, path)
     if record.get("format") != FORMAT:
         raise MinistyleError(f"'{path}' carries a record that this version cannot read")
-    record = {**dict.fromkeys(("size", "tileable", "output")), **record}
+    record |= {part: None for part in ("size", "tileable", "output") if part not in record}
     part = invalid_part(record)
     if part is not None:
         raise MinistyleError(f"'{path}' carries a damaged record: it has no valid {part}")
@@ -317,7 +317,8 @@ def _are_inputs(value):
     return isinstance(value, dict) and all(
         ROLE.fullmatch(role)
         and isinstance(picture, dict)
-        and (picture.get("sha256") is None or is_text(picture["sha256"]))
+        and "sha256" in picture
+        and (picture["sha256"] is None or is_text(picture["sha256"]))
         and is_text(picture.get("file", ""))
         for role, picture in value.items()
     )

@@ -89,7 +89,7 @@ def open_picture(source):
     MinistyleError
         The source cannot be opened as a picture.
     """
-    if hasattr(source, "ndim"):
+    if _is_array(source):
         return None
     return source if isinstance(source, Image.Image) else _open(*_data_of(source))
 
@@ -112,13 +112,18 @@ def size_of(source):
 
 def _decoded(source):  # -> (H, W, 3), (H, W) or None
     """Return a picture's colours, 0 to 255, and its opacity, 0 to 1, float32 both; None without an alpha channel."""
-    if hasattr(source, "ndim"):  # an array, of the host or of a GPU
+    if _is_array(source):
         return _from_array(to_host(source), "the picture")
     if isinstance(source, Image.Image):
         return _decode(source, "the picture")
     data, name = _data_of(source)
     with _open(data, name) as picture:
         return _decode(picture, name, _open(data, name) if has_sixteen_bits(picture) else None)
+
+
+def _is_array(source):
+    """Say whether a source is an array, of the host or of a GPU."""
+    return hasattr(source, "ndim") and not isinstance(source, memoryview)
 
 
 def _data_of(source):

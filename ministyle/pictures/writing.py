@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ..arrays import to_host
 from ..errors import MinistyleError
 from ..files import new_file
 from . import sixteen
@@ -188,6 +189,7 @@ def to_levels(pixels, bits=8, alpha=None):  # (H, W, 3) -> (H, W, 3) or (H, W, 4
     uint8 or uint16 array
     """
     round_to = {8: to_uint8, 16: to_uint16}[bits]
+    pixels = to_host(pixels).astype(np.float32, copy=False)  # as a result has them: a picture on the way rounds alike
     if alpha is None:
         return round_to(pixels)
     opacity = resize(255 * np.asarray(alpha, np.float32)[:, :, np.newaxis], *pixels.shape[:2])  # (H, W, 1), 0 to 255

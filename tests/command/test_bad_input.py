@@ -74,7 +74,7 @@ BAD_RUNS = {
     "start no picture": ((*TRANSFER, "--init", "text.jpg"), "'text.jpg' is not a picture"),
     "output folder missing": ((*TRANSFER, "-o", "missing/out.png"), "no folder 'missing'"),
     "output of 16 bits": ((*TRANSFER, "-o", "out.jpg", "--bits", "16"), "'out.jpg' cannot have 16 bits"),
-    "output of 12 bits": ((*TRANSFER, "--bits", "12"), "'12'"),
+    "output of 12 bits": ((*TRANSFER, "--bits", "12"), "invalid choice: 12"),
     "output transparent": (
         ("transfer", "cutout.png", "painting.png", *SMALL, "-o", "out.jpg", "--alpha", "keep"),
         "'out.jpg' cannot be transparent: name one that ends in .png",

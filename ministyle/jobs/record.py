@@ -284,7 +284,7 @@ def invalid_part(record, parts=None):
     for role in ("content", "style"):
         if role in record["inputs"] and _is_weighted(role, record["settings"]) and role not in record["losses"]:
             return "losses"
-    if record.get("unfinished"):
+    if record.get("unfinished") or not record["inputs"]:
         return None
     has_style = any(role.startswith("style") for role in record["inputs"])
     return "psnr" if (record["psnr"] is None) != has_style else None

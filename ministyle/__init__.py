@@ -11,9 +11,10 @@ each uses only those above it.
 | `files` | files that come with the project, and how a new one is written whole or not at all |
 | `arrays` | NumPy or CuPy |
 | `layers` | convolution, ReLU, average and max pooling: each backward right below its forward |
-| `architecture` | VGG-19 as a table of layers |
+| `architecture` | VGG-19 and VGG-16 as tables of layers |
 | `network` | the network: forward to features, backward to pixels |
 | `losses` | the paper's equations 1 to 6, each with its gradient |
+| `styles` | what counts as style: statistics of activations, paintings, masks |
 | `terms` | content, style and total variation as terms of the loss |
 | `objective` | equation 7: from pixels to the loss and its gradient |
 | `solvers` | minimise it: SciPy's L-BFGS-B, and L-BFGS and Adam by hand |
@@ -52,6 +53,7 @@ from .jobs.result import Result
 from .network import Network
 from .objective import Evaluation, Objective
 from .settings import PRESETS, Settings
+from .styles import Style
 from .weights.load import load_network
 
 __version__ = version.VERSION
@@ -66,6 +68,7 @@ __all__ = [
     "Objective",
     "Result",
     "Settings",
+    "Style",
     "check_gradients",
     "compare",
     "load_network",

@@ -1,4 +1,4 @@
-"""VGG-19 as a table of layers.
+"""VGG-19 and VGG-16 as tables of layers.
 
 A layer's name is the paper's, conv1_1 ... conv5_4, and means the activations after the ReLU.
 """
@@ -103,7 +103,18 @@ VGG19 = Architecture(
         (512, ("conv5_1", "conv5_2", "conv5_3", "conv5_4")),
     ),
 )
-ARCHITECTURES = {architecture.name: architecture for architecture in (VGG19,)}
+# Column D: three convolutions instead of four in each of the last three blocks.
+VGG16 = Architecture(
+    "VGG-16",
+    (
+        (64, ("conv1_1", "conv1_2")),
+        (128, ("conv2_1", "conv2_2")),
+        (256, ("conv3_1", "conv3_2", "conv3_3")),
+        (512, ("conv4_1", "conv4_2", "conv4_3")),
+        (512, ("conv5_1", "conv5_2", "conv5_3")),
+    ),
+)
+ARCHITECTURES = {architecture.name: architecture for architecture in (VGG19, VGG16)}
 
 
 def known_layer_names(names):

@@ -64,15 +64,14 @@ def style_loss(G, A, convention="mean"):  # (N, N), (N, N) -> scalar, (N, N)
     G, A : arrays (N, N)
         The Gram matrices of the picture being made and of the painting, each divided by its own number of positions.
         Equation 4 divides by M^2 and so assumes pictures of one size. For such pictures the result is the same; others
-        may differ in size, in both conventions.
+        may differ in size, in both conventions. Other statistics of style are compared alike, see `styles`.
 
     Returns
     -------
     loss : 0-d array
     gradient : array (N, N), with respect to G
     """
-    N = len(G)
-    factor = 1 / (4 * N**2) if convention == "literal" else 1 / N**2
+    factor = 1 / (4 * G.size) if convention == "literal" else 1 / G.size  # a Gram matrix has N^2 entries
     difference = G - A
     return (difference * difference).sum() * factor, difference * (2 * factor)
 

@@ -408,7 +408,8 @@ def normalise(weights, dtype="float32"):
         if name not in weights.mean_activations:
             raise MinistyleError(
                 f"weight file '{weights.path}' has no mean activations of {name}, which the normalised network "
-                "needs; measure them with 'python -m ministyle weights normalise PHOTO ...'"
+                f"needs; measure them with 'python -m ministyle weights normalise PHOTO ... --into {weights.path}', or "
+                "add --no-normalised"
             )
         factor_out = weights.mean_activations[name].astype(dtype)
         rescaled[name] = kernel * factor_in[:, np.newaxis] / factor_out, bias / factor_out

@@ -17,6 +17,8 @@ from .terms import (
     GradientByRows,
     Scene,
     content_terms,
+    covariance_terms,
+    mean_terms,
     style_terms,
     total_variation_terms,
 )
@@ -55,15 +57,19 @@ class Objective:
     network : Network
     terms : list of Term, optional
         By default the paper's, made from the pictures and settings that follow.
-    content, style : arrays (H, W, 3), optional, see `Scene`
+    content, style : arrays (H, W, 3), optional, see `Scene`; style also as `styles.Style`, or several of either
     convention : {"mean", "literal", "relative"}
         What a loss is divided by, see `ministyle.losses` and `ministyle.terms`.
     strength : float
         In the relative convention, how much the style counts beside the content, from 0 to 1.
     content_weight, style_weight : float
         The paper's alpha and beta.
+    covariance_weight, mean_weight : float
+        The same for two other statistics of style, see `ministyle.styles`; the paper has neither.
     content_layers, style_layers : sequence of layer names
         The paper's conv4_2, and conv1_1 to conv5_1.
+    content_layer_weights : "equal" or sequence of float
+        How alpha is divided among the content layers.
     style_layer_weights : "geometric", "equal", "inverse-square" or sequence of float
         w_l of equation 5: each 2/3 of the next shallower one, as in the default preset; 1 / (number of style layers),
         as in the paper; 1 / N^2 for a layer of N filters, as in the authors' later code; or a number for each layer.
@@ -88,8 +94,11 @@ class Objective:
         strength=0.5,
         content_weight=1.0,
         style_weight=1.0,
+        covariance_weight=0.0,
+        mean_weight=0.0,
         content_layers=CONTENT_LAYERS,
         style_layers=STYLE_LAYERS,
+        content_layer_weights="equal",
         style_layer_weights="equal",
         tv_weight=0.0,
         tv_edge=math.inf,
@@ -102,13 +111,16 @@ class Objective:
                 strength=strength,
                 content_weight=content_weight,
                 style_weight=style_weight,
+                covariance_weight=covariance_weight,
+                mean_weight=mean_weight,
                 content_layers=content_layers,
                 style_layers=style_layers,
+                content_layer_weights=content_layer_weights,
                 style_layer_weights=style_layer_weights,
                 tv_weight=tv_weight,
                 tv_edge=tv_edge,
             )
-            makers = content_terms, style_terms, total_variation_terms
+            makers = content_terms, style_terms, covariance_terms, mean_terms, total_variation_terms
             terms = [term for make in makers for term in make(scene, options)]
         self.network = network
         self.terms = list(terms)

@@ -20,17 +20,21 @@ from .errors import MinistyleError, check_choice, did_you_mean
 from .network import BACKENDS, DTYPES, POOLING
 from .solvers import LEARNING_RATE, SOLVERS
 from .terms import (
+    CONTENT_LAYER_WEIGHTS,
     CONTENT_LAYERS,
     CONVENTIONS,
     STYLE_LAYER_WEIGHTS,
     STYLE_LAYERS,
     content_terms,
+    covariance_terms,
+    mean_terms,
     style_terms,
     total_variation_terms,
 )
 
 SIDES = ("longest", "shortest")
 BORDERS = ("mirror", "zero", "replicate")  # a tileable picture has a periodic one
+Numbers = tuple[float, ...]  # the type of a setting that is several numbers
 COLOURS = {}  # ways to treat the colours of photograph and painting, name -> method; `pictures.colours` fills it
 OWN_SIZE = "content"  # as an image size: that of the photograph itself
 MAXIMUM_SIZE = 65500  # pixels: what a JPEG file can hold
@@ -91,6 +95,16 @@ class Settings:
         minimum=16,
         maximum=MAXIMUM_SIZE,
     )
+    style_scale: tuple[float, ...] = _setting(
+        None,
+        "how many times that size: one number, or one for each style picture; larger means larger brush strokes",
+        "ours",
+        minimum=0.05,
+        maximum=20,
+    )
+    style_blend: tuple[float, ...] = _setting(
+        None, "how much each of several style pictures counts, such as 2,1; by default all alike", "ours", minimum=0
+    )
     init: str = _setting(
         "content",
         "what to start from: 'noise', 'content', 'style' or a picture file",
@@ -119,6 +133,16 @@ class Settings:
         term=content_terms,
     )
     style_weight: float = _setting(1.0, "beta of equation 7, likewise", "ours", minimum=0, term=style_terms)
+    covariance_weight: float = _setting(
+        0.0,
+        "the same for covariances of activations, which are Gram matrices after each filter's mean is taken off",
+        "docs/gallery.md: the pictures differ little",
+        minimum=0,
+        term=covariance_terms,
+    )
+    mean_weight: float = _setting(
+        0.0, "the same for mean activations", "docs/gallery.md: alone they are too little", minimum=0, term=mean_terms
+    )
     tv_weight: float = _setting(
         2e-3,
         "weight of the total variation, which calms speckle",
@@ -134,8 +158,19 @@ class Settings:
         maximum=1e9,
         earlier=1e9,
     )
-    content_layers: tuple = _setting(CONTENT_LAYERS, "layers whose activations are matched", "the paper, figure 2")
-    style_layers: tuple = _setting(STYLE_LAYERS, "layers whose Gram matrices are matched", "the paper, figure 2")
+    content_layers: tuple = _setting(
+        CONTENT_LAYERS,
+        "layers whose activations are matched, separated by commas; 'transfer --list-layers' shows those there are",
+        "the paper, figure 2",
+    )
+    content_layer_weights: str | tuple = _setting(
+        "equal",
+        "how alpha is divided among the content layers: 'equal' (1 / number of layers) or a number for each",
+        "ours; the paper has one content layer",
+    )
+    style_layers: tuple = _setting(
+        STYLE_LAYERS, "layers whose Gram matrices are matched, separated by commas", "the paper, figure 2"
+    )
     style_layer_weights: str | tuple = _setting(
         "geometric",
         "w_l of equation 5: 'geometric' (each 2/3 of the next shallower one, 1 in all), 'equal' (1 / number of layers, "
@@ -226,7 +261,11 @@ class Settings:
             object.__setattr__(self, setting.name, _checked(setting, getattr(self, setting.name)))
         for name in ("content_layers", "style_layers"):
             object.__setattr__(self, name, _layers(name, getattr(self, name)))
-        object.__setattr__(self, "style_layer_weights", _layer_weights(self.style_layer_weights, self.style_layers))
+        for kind, rules in (("content", CONTENT_LAYER_WEIGHTS), ("style", STYLE_LAYER_WEIGHTS)):
+            name, layers = f"{kind}_layer_weights", getattr(self, f"{kind}_layers")
+            object.__setattr__(self, name, _layer_weights(name, getattr(self, name), rules, layers))
+        if self.style_blend is not None and not any(self.style_blend):
+            raise MinistyleError("style_blend must have a number greater than 0")
 
     @classmethod
     def from_preset(cls, preset="default", **changes):
@@ -268,6 +307,8 @@ def _checked(setting, value):
     if kind in (int, float):
         _check_number(name, value, kind, setting.metadata["minimum"], setting.metadata["maximum"])
         return kind(value)
+    if setting.type == Numbers:
+        return _numbers(setting, value)
     if setting.type is bool:
         if not isinstance(value, bool | np.bool_):
             raise MinistyleError(f"{name} (={value!r}) must be True or False")
@@ -315,17 +356,27 @@ def _layers(name, value):
         raise MinistyleError(f"{name}: {error}") from None
 
 
-def _layer_weights(value, style_layers):
-    """Return the style layers' weights as the name of a rule or a tuple of numbers, one for each layer."""
-    if isinstance(value, str) and value in STYLE_LAYER_WEIGHTS:
+def _layer_weights(name, value, rules, layers):
+    """Return layers' weights as the name of a rule or a tuple of numbers, one for each layer."""
+    if isinstance(value, str) and value in rules:
         return value
     if isinstance(value, str) or not isinstance(value, tuple | list):
-        raise MinistyleError(f"style_layer_weights (={value!r}) must be {', '.join(STYLE_LAYER_WEIGHTS)} or numbers")
+        raise MinistyleError(f"{name} (={value!r}) must be {', '.join(rules)} or numbers")
     for weight in value:
-        _check_number("style_layer_weights", weight, float, 0)
-    if len(value) != len(style_layers):
-        raise MinistyleError(f"style_layer_weights has {len(value)} numbers for {len(style_layers)} style layers")
+        _check_number(name, weight, float, 0)
+    if len(value) != len(layers):
+        raise MinistyleError(f"{name} has {len(value)} numbers for {len(layers)} {name.split('_')[0]} layers")
     return tuple(float(weight) for weight in value)
+
+
+def _numbers(setting, value):
+    """Return several numbers as a tuple; a single one counts as one."""
+    values = (value,) if isinstance(value, numbers.Number) else value
+    if not isinstance(values, tuple | list) or not values:
+        raise MinistyleError(f"{setting.name} (={value!r}) must be one or more numbers")
+    for number in values:
+        _check_number(setting.name, number, float, setting.metadata["minimum"], setting.metadata["maximum"])
+    return tuple(float(number) for number in values)
 
 
 # What the paper and the authors' code have in common, and the defaults do otherwise.

@@ -26,9 +26,11 @@ from typing import Any
 from . import losses
 from .arrays import read_scalars
 from .errors import MinistyleError
+from .styles import COVARIANCE, GRAM, MEAN, as_styles, count, guides, shares
 
 CONTENT_LAYERS = ("conv4_2",)
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+CONTENT_LAYER_WEIGHTS = ("equal",)
 STYLE_LAYER_WEIGHTS = ("geometric", "equal", "inverse-square")
 CONVENTIONS = ("relative", *losses.CONVENTIONS)  # the last two are those of `losses`
 BALANCE = 20.0  # beta/alpha at a strength of 0.5, in the relative convention
@@ -148,26 +150,55 @@ class ContentTerm(AdditiveTerm):
 
 
 class StyleTerm(AdditiveTerm):
-    """The style loss of one layer, equations 3, 4 and 6; its target is the painting's Gram matrix per position, A/M."""
+    """The style loss of one layer, equations 3, 4 and 6; its target is a painting's statistic, such as A/M.
 
-    def __init__(self, layer, weight, target, convention="mean"):
-        super().__init__(f"style {layer}", layer, weight)
+    Parameters
+    ----------
+    layer : str
+    weight : float
+    target : array, the statistic S of the painting, for `GRAM` the Gram matrix per position (N, N)
+    convention : {"mean", "literal"}
+    statistic : styles.Statistic
+    guide : array (H, W, 1), optional, which positions of the layer count; see `styles`
+    kind : str, the name without the layer, where it is not "style"
+    """
+
+    def __init__(self, layer, weight, target, convention="mean", statistic=GRAM, guide=None, kind="style"):
+        super().__init__(f"{kind} {layer}", layer, weight)
         self.target = target
         self.convention = convention
+        self.statistic = statistic
+        self.guide = guide
 
     def partial_sum(self, F, rows):
-        """Return the Gram matrix of some rows; see `AdditiveTerm`."""
-        return losses.gram_matrix(F)
+        """Return the statistic's sums over some rows; see `AdditiveTerm`."""
+        return self.statistic.total(F, self._guide(rows))
 
     def compare(self, total, shape):
-        """Compare the Gram matrix per position with the target; see `AdditiveTerm`."""
-        M = shape[0] * shape[1]
-        loss, dG = losses.style_loss(total / M, self.target, self.convention)
-        return self.weight * _double(loss), dG * (self.weight / M)
+        """Compare the statistic with the target; see `AdditiveTerm`."""
+        M = count(self.guide, shape)
+        loss, dS = losses.style_loss(self.statistic.of(total, M), self.target, self.convention)
+        return self.weight * _double(loss), (dS * (self.weight / M), total, M)
 
     def gradient(self, F, rows, derivative):
-        """Return the gradient for some rows, equation 6; see `AdditiveTerm`."""
-        return losses.gram_backward(derivative, F)
+        """Return the gradient for some rows, for Gram matrices equation 6; see `AdditiveTerm`."""
+        dS, total, M = derivative
+        return self.statistic.backward(dS, F, self._guide(rows), total, M)
+
+    def check(self, shape):
+        """Raise `MinistyleError` if the picture is not as large as the guide; see `Term`."""
+        if self.guide is not None and self.guide.shape[:2] != shape[:2]:
+            raise MinistyleError(
+                f"the picture and its mask differ in size: {self.layer} has shape {shape} and {self.guide.shape}"
+            )
+
+    def value_and_gradient(self, F, over_rows):
+        """Return value and gradient; see `AdditiveTerm`."""
+        self.check(F.shape)
+        return super().value_and_gradient(F, over_rows)
+
+    def _guide(self, rows):
+        return None if self.guide is None else self.guide[rows]
 
 
 class TotalVariationTerm(Term):
@@ -218,15 +249,26 @@ def activations(network, picture, layers):
     return {name: F.copy() for name, F in network.features(picture, layers).items()}
 
 
-def gram_matrices(network, picture, layers, margin=0):
-    """Return a picture's Gram matrices per position, without a margin of so many pixels: layer -> (N, N)."""
-    matrices = {}
+def style_statistics(network, picture, layers, statistic=GRAM, margin=0, guides=None):
+    """Return a statistic of a picture's activations: layer -> S, for Gram matrices per position (N, N).
+
+    Parameters
+    ----------
+    network : Network
+    picture : array (H, W, 3), RGB, 0 to 255
+    layers : names of layers
+    statistic : styles.Statistic
+    margin : int, how many pixels at each edge are only surroundings, see `Scene.style_margin`
+    guides : dict, layer -> guide (H_l, W_l, 1) or None, optional; see `styles.guides`
+    """
+    found = {}
     for name, F in network.features(picture, layers).items():
         edge = margin >> network.architecture.layers[name].halvings
         inner = F[edge : F.shape[0] - edge, edge : F.shape[1] - edge]
-        sums = network.backend.over_rows(lambda rows, inner=inner: losses.gram_matrix(inner[rows]), inner)
-        matrices[name] = sum(sums) / (inner.shape[0] * inner.shape[1])
-    return matrices
+        term = StyleTerm(name, 1.0, None, statistic=statistic, guide=(guides or {}).get(name))
+        sums = network.backend.over_rows(lambda rows, F=inner, term=term: term.partial_sum(F[rows], rows), inner)
+        found[name] = statistic.of(sum(sums), count(term.guide, inner.shape))
+    return found
 
 
 @dataclass(frozen=True)
@@ -237,12 +279,14 @@ class Scene:
     ----------
     network : Network
     content : array (H, W, 3), the photograph, RGB, 0 to 255, of the size of the picture to be made; or None
-    style : array (H, W, 3), the painting, RGB, 0 to 255, of any size; or None
+    style : array (H, W, 3), the painting, RGB, 0 to 255, of any size; or None; or a `styles.Style`; or several of these
+        A `Style` has an array as its picture, and (H, W) arrays, 0 to 1, as mask and region. The mask has the size of
+        the painting, the region that of the picture to be made.
     style_margin : int
         How many pixels at each edge of `style` are only the surroundings of what counts as painting, a multiple of 16.
         They enter activations near them, but their own activations do not enter Gram matrices.
     periodic : bool, whether opposite edges of the picture to be made are neighbours
-    activations, gram_matrices : the functions of these names, or others that compute the same
+    activations, style_statistics : the functions of these names, or others that compute the same
     """
 
     network: Any
@@ -251,7 +295,7 @@ class Scene:
     style_margin: int = 0
     periodic: bool = False
     activations: Callable = activations
-    gram_matrices: Callable = gram_matrices
+    style_statistics: Callable = style_statistics
 
 
 def alpha_and_beta(options):
@@ -262,37 +306,43 @@ def alpha_and_beta(options):
     options : an object with the attributes `content_weight`, `style_weight`, `convention` and `strength`, such as
         `Settings`
     """
+    return options.content_weight * _balance(options)[0], options.style_weight * _balance(options)[1]
+
+
+def _balance(options):
+    """Return what the weights of content and of style are multiplied by: in the relative convention by strength."""
     if options.convention != "relative":
-        return options.content_weight, options.style_weight
-    s = options.strength
-    return options.content_weight * 2 * (1 - s), options.style_weight * 2 * s * BALANCE
+        return 1.0, 1.0
+    return 2 * (1 - options.strength), 2 * options.strength * BALANCE
 
 
 def content_terms(scene, options):
-    """Return a content term for each content layer; several layers count with equal shares.
+    """Return a content term for each content layer.
 
     Parameters
     ----------
     scene : Scene
-    options : an object with the attribute `content_layers` and those that `alpha_and_beta` reads
+    options : an object with the attributes `content_layers` and `content_layer_weights` and those that
+        `alpha_and_beta` reads
     """
     if scene.content is None:
         return []
     names = _layers(scene, "content", options.content_layers)
+    shares = _content_shares(names, options.content_layer_weights)
     targets = scene.activations(scene.network, scene.content, names)
     (alpha, _), units, convention = alpha_and_beta(options), [1.0] * len(names), options.convention
-    weight = alpha / len(names)
     if convention == "relative":
         centred = [P - P.mean(axis=(0, 1)) for P in targets.values()]
         units = _units([(x * x).mean() for x in centred], targets.values())
         convention = "mean"
     return [
-        ContentTerm(name, weight / unit, P, convention) for (name, P), unit in zip(targets.items(), units, strict=True)
+        ContentTerm(name, alpha * share / unit, targets[name], convention)
+        for name, share, unit in zip(names, shares, units, strict=True)
     ]
 
 
 def style_terms(scene, options):
-    """Return a style term for each style layer.
+    """Return a style term for each style layer and painting, which compares Gram matrices.
 
     Parameters
     ----------
@@ -300,21 +350,58 @@ def style_terms(scene, options):
     options : an object with the attributes `style_layers` and `style_layer_weights` and those that `alpha_and_beta`
         reads
     """
-    if scene.style is None:
+    return _statistic_terms(scene, options, GRAM, options.style_weight, "style")
+
+
+def covariance_terms(scene, options):
+    """Return the same with covariances in place of Gram matrices, where `options.covariance_weight` is not 0."""
+    if not options.covariance_weight:
+        return []
+    return _statistic_terms(scene, options, COVARIANCE, options.covariance_weight, "covariance")
+
+
+def mean_terms(scene, options):
+    """Return the same with mean activations in place of Gram matrices, where `options.mean_weight` is not 0."""
+    return _statistic_terms(scene, options, MEAN, options.mean_weight, "mean") if options.mean_weight else []
+
+
+def _statistic_terms(scene, options, statistic, weight, kind):
+    """Return a term for each painting and style layer, which compares a statistic; see `styles.shares`."""
+    several = as_styles(scene.style)
+    if not several:
         return []
     names = _layers(scene, "style", options.style_layers)
-    shares = _style_shares(scene.network.architecture, names, options.style_layer_weights)
-    targets = scene.gram_matrices(scene.network, scene.style, names, scene.style_margin)
-    (_, weight), units, convention = alpha_and_beta(options), [1.0] * len(names), options.convention
-    if convention == "relative":
-        start = {} if scene.content is None else scene.gram_matrices(scene.network, scene.content, names)
-        far = [losses.style_loss(start[name] if start else 0 * A, A)[0] for name, A in targets.items()]
-        units = _units(far, targets.values())
-        convention = "mean"
-    return [
-        StyleTerm(name, weight * share / unit, targets[name], convention)
-        for name, share, unit in zip(names, shares, units, strict=True)
-    ]
+    layer_shares = _style_shares(scene.network.architecture, names, options.style_layer_weights)
+    terms, starts = [], {}
+    for number, (style, part) in enumerate(zip(several, shares(several), strict=True), 1):
+        region = guides(style.region, scene.network, names, _mask_name("content", number, several))
+        mask = guides(style.mask, scene.network, names, _mask_name("style", number, several))
+        targets = scene.style_statistics(
+            scene.network, style.picture, names, statistic, margin=scene.style_margin, guides=mask
+        )
+        units, convention = [1.0] * len(names), options.convention
+        if convention == "relative":
+            if scene.content is not None and id(style.region) not in starts:
+                starts[id(style.region)] = scene.style_statistics(
+                    scene.network, scene.content, names, statistic, guides=region
+                )
+            units, convention = _style_units(targets, starts.get(id(style.region))), "mean"
+        beta = weight * _balance(options)[1] * part
+        title = kind if len(several) == 1 else f"{kind} {number}"
+        for name, share, unit in zip(names, layer_shares, units, strict=True):
+            made = StyleTerm(name, beta * share / unit, targets[name], convention, statistic, region[name], title)
+            terms.append(made)
+    return terms
+
+
+def _style_units(targets, start):
+    """Return what relative style losses are divided by: the losses of the photograph, or of a blank without one."""
+    far = [losses.style_loss(start[name] if start else 0 * S, S)[0] for name, S in targets.items()]
+    return _units(far, targets.values())
+
+
+def _mask_name(kind, number, several):
+    return f"{kind} mask" if len(several) == 1 else f"{kind} mask {number}"
 
 
 def _units(values, targets):
@@ -337,6 +424,15 @@ def _layers(scene, kind, names):
     if not names:
         raise MinistyleError(f"name at least one {kind} layer")
     return names
+
+
+def _content_shares(names, weights):
+    """Return the share that every content layer has of alpha."""
+    if isinstance(weights, str):
+        return [1 / len(names)] * len(names)
+    if len(weights) != len(names):
+        raise MinistyleError(f"content_layer_weights has {len(weights)} numbers for {len(names)} content layers")
+    return list(weights)
 
 
 def _style_shares(architecture, names, weights):

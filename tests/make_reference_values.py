@@ -24,6 +24,7 @@ STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 CONTENT_LAYER = "conv4_2"
 BLOCKS = {1: 2, 2: 2, 3: 4, 4: 4, 5: 1}  # block -> its convolutions
 CONTENT_WEIGHT, STYLE_WEIGHT, TV_WEIGHT = 3.0, 7.0, 0.5
+STATISTICS = {"gram": 7.0, "covariance": 2.0, "mean": 3.0}  # of the guided losses, each with its weight
 SAMPLES = 1500  # stored of each layer's activations, evenly spaced
 TRIALS = 100
 
@@ -104,6 +105,42 @@ def loss(parameters, pixels, content, style, pooling, convention):
     return terms
 
 
+def statistic(x, T, kind):
+    """Return a statistic of activations (K, H, W), weighted by the squares of a guide T (H, W)."""
+    N = len(x)
+    F, w = x.reshape(N, -1), T.reshape(-1) ** 2 / T.square().sum()
+    mean = (F * w).sum(dim=1)
+    if kind == "mean":
+        return mean
+    if kind == "covariance":
+        F = F - mean[:, None]
+    return torch.einsum("ik,jk,k->ij", F, F, w)
+
+
+def pooled(mask, layer):
+    """Return a mask (H, W) as it is at a layer."""
+    for _ in range(int(layer[4]) - 1):
+        mask = functional.avg_pool2d(mask[None, None], 2)[0, 0]
+    return mask
+
+
+def guided_loss(parameters, pixels, paintings, masks, regions):
+    """Return the style losses of several statistics, paintings and layers, in this order, weights included.
+
+    Every painting counts by the area of its region.
+    """
+    F = activations(parameters, pixels, "average")
+    terms = []
+    for kind, weight in STATISTICS.items():
+        for painting, mask, region in zip(paintings, masks, regions, strict=True):
+            S = activations(parameters, painting, "average")
+            for name in STYLE_LAYERS:
+                target = statistic(S[name], pooled(mask, name), kind)
+                difference = statistic(F[name], pooled(region, name), kind) - target
+                terms.append(weight * region.mean() / len(STYLE_LAYERS) * difference.square().mean())
+    return terms
+
+
 def random_picture(seed, height, width):
     """Return a picture (H, W, 3) with coarse and fine structure, whole levels 0 to 255."""
     generator = np.random.default_rng(seed)
@@ -145,6 +182,17 @@ def main():
                 key = f"{kind}, {pooling}, {convention}"
                 values[f"{key}, terms"] = np.array([term.item() for term in terms])
                 values[f"{key}, gradient"] = pixels.grad.numpy()
+    masks = {"mask": random_picture(1003, 40, 33)[:, :, 0], "region": random_picture(1004, 35, 46)[:, :, 0]}
+    values |= {name: mask.astype(np.uint8) for name, mask in masks.items()}
+    mask, region = (torch.tensor(mask) / 255 for mask in masks.values())
+    pixels = pictures["pixels"].clone().requires_grad_()
+    paintings = pictures["style, mean"], pictures["style, literal"]
+    terms = guided_loss(
+        networks["raw"], pixels, paintings, (mask, torch.ones(35, 46, dtype=torch.float64)), (region, 1 - region)
+    )
+    sum(terms).backward()
+    values["guided, terms"] = np.array([term.item() for term in terms])
+    values["guided, gradient"] = pixels.grad.numpy()
     np.savez_compressed(HERE / "reference_values.npz", **values)
 
 

@@ -1,33 +1,24 @@
 """The table of layers: VGG-19, and VGG-16 as a second architecture."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import relative_error, sentence
 from made_up_weights import make_up_weights, thin
 from scipy import signal
 
-from ministyle.architecture import ARCHITECTURES, VGG19, Architecture, known_layer_names
+from ministyle.architecture import ARCHITECTURES, VGG16, VGG19, Architecture, known_layer_names
 from ministyle.network import make_network
 from ministyle.objective import Objective
 from ministyle.weights.load import load_network
 
-# Simonyan and Zisserman (2014), table 1, column D.
-VGG16 = Architecture(
-    "VGG-16",
-    (
-        (64, ("conv1_1", "conv1_2")),
-        (128, ("conv2_1", "conv2_2")),
-        (256, ("conv3_1", "conv3_2", "conv3_3")),
-        (512, ("conv4_1", "conv4_2", "conv4_3")),
-        (512, ("conv5_1", "conv5_2", "conv5_3")),
-    ),
-)
 THIN16 = thin(VGG16)
 
 
 @pytest.fixture
 def vgg16(monkeypatch):
-    """Make a thin VGG-16 known to the package."""
+    """Make VGG-16 thin."""
     monkeypatch.setitem(ARCHITECTURES, "VGG-16", THIN16)
     return THIN16
 
@@ -35,9 +26,16 @@ def vgg16(monkeypatch):
 # The table -------------------------------------------------------------------------------------------
 
 
-def test_the_network_has_vgg19s_sixteen_convolutions():
-    per_block = [sum(name.startswith(f"conv{block}_") for name in VGG19.convolutions) for block in range(1, 6)]
-    assert per_block == [2, 2, 4, 4, 4]
+@pytest.mark.parametrize(("table", "convolutions"), [(VGG19, [2, 2, 4, 4, 4]), (VGG16, [2, 2, 3, 3, 3])])
+def test_the_tables_have_16_and_13_convolutions(table, convolutions):
+    per_block = [sum(name.startswith(f"conv{block}_") for name in table.convolutions) for block in range(1, 6)]
+    assert per_block == convolutions
+
+
+@pytest.mark.parametrize(("table", "published"), [(VGG19, 20_024_384), (VGG16, 14_714_688)])
+def test_the_tables_have_as_many_weights_as_keras_counts_in_its_networks_without_top(table, published):
+    weights = make_up_weights(table, lambda shape: np.empty(shape, np.float16))
+    assert sum(kernel.size + bias.size for kernel, bias in weights.layers.values()) == published
 
 
 def test_a_pooling_layer_stands_between_one_block_and_the_next():
@@ -207,8 +205,8 @@ def test_style_weights_by_the_number_of_filters_go_by_the_table(vgg16, random):
 
 def test_weights_of_an_unknown_architecture_are_refused(random):
     weights = make_up_weights(VGG16, lambda shape: np.zeros(shape, np.float16))
-    refusal = sentence(make_network, weights)
-    assert "'VGG-16'" in refusal and "VGG-19" in refusal and "made-up.h5" in refusal
+    refusal = sentence(make_network, replace(weights, architecture="VGG-11"))
+    assert "'VGG-11'" in refusal and "VGG-19, VGG-16" in refusal and "made-up.h5" in refusal
 
 
 def test_weights_with_other_numbers_of_filters_than_the_table_are_refused(random):

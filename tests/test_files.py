@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from ministyle.errors import MinistyleError
-from ministyle.files import new_file, sha256, write_text
+from ministyle.files import md5, new_file, sha256, write_text
 
 
 def test_text_is_written_as_utf8_with_unix_lines(tmp_path):
@@ -41,3 +41,8 @@ def test_sha256_is_that_of_the_whole_content(tmp_path, size):
     for last in (b"a", b"b"):
         path.write_bytes(bytes(size) + last)
         assert sha256(path) == hashlib.sha256(bytes(size) + last).hexdigest()
+
+
+def test_md5_is_the_one_that_rfc_1321_gives_for_this_text(tmp_path):
+    (tmp_path / "file").write_text("message digest")
+    assert md5(tmp_path / "file") == "f96b697d7cb7938d525a2f31aaf161d0"

@@ -27,6 +27,7 @@ from ministyle.network import (
 )
 from ministyle.objective import Objective
 from ministyle.pictures.reading import read_picture
+from ministyle.styles import Style
 from ministyle.weights.load import load_network
 
 KINDS = [(kind, pooling) for kind in ("raw", "normalised") for pooling in ("average", "max")]
@@ -99,6 +100,26 @@ def test_with_the_fast_convolution_they_are_pytorchs_too(weights, reference, kin
     network = network_of(weights, kind, pooling, dtype, convolution="winograd")
     assert_activations(network, reference, kind, pooling, WINOGRAD_NETWORK[dtype])
     assert_loss_and_gradient(network, reference, kind, pooling, "mean", WINOGRAD_NETWORK[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("convolution", ["direct", "winograd"])
+def test_guided_statistics_of_two_paintings_are_pytorchs(weights, reference, convolution, dtype):
+    """Gram matrices, covariances and means, of two paintings with soft masks; terms and pixel gradient."""
+    network = network_of(weights, "raw", "average", dtype, convolution=convolution)
+    mask, region = reference["mask"] / 255, reference["region"] / 255
+    styles = [
+        Style(reference["style, mean"], mask=mask, region=region),
+        Style(reference["style, literal"], region=1 - region),
+    ]
+    weights_of = {"style_weight": 7.0, "covariance_weight": 2.0, "mean_weight": 3.0}
+    evaluation = Objective(network, style=styles, **weights_of)(network.to_device(reference["pixels"]))
+    tolerance = {"direct": REFERENCE, "winograd": WINOGRAD_NETWORK}[convolution][dtype]
+    terms = reference["guided, terms"]
+    assert len(evaluation.terms) == len(terms) == 3 * 2 * 5
+    for (name, value), expected in zip(evaluation.terms.items(), terms, strict=True):
+        assert abs(value / expected - 1) < tolerance, name
+    assert relative_error(evaluation.gradient, reference["guided, gradient"]) < tolerance
 
 
 def test_normalised_network_is_the_raw_one_but_for_a_factor_per_filter(weights, random):

@@ -341,6 +341,10 @@ def test_installed_command_repaints_the_shipped_pictures(wheel_python, tmp_path)
     assert (tmp_path / "ministyle-demo.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_citation_is_of_this_version():
+    assert re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text("utf-8"), re.MULTILINE)[1] == version()
+
+
 # The wheel and the source archive --------------------------------------------------------------------
 
 
@@ -393,3 +397,17 @@ def test_source_archive_holds_all_tests_and_makes_the_same_wheel(wheel, tmp_path
     pip("wheel", "--wheel-dir", tmp_path, unpacked, cwd=tmp_path)
     [again] = tmp_path.glob("*.whl")
     assert contents(again) == contents(wheel)
+
+
+def test_what_the_image_is_built_from_makes_the_same_wheel(wheel, tmp_path):
+    kept = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
+    checkout = tmp_path / "checkout"
+    for relative in kept:
+        (checkout / relative).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / relative).is_dir():
+            shutil.copytree(ROOT / relative, checkout / relative, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / relative, checkout / relative)
+    pip("wheel", "--wheel-dir", tmp_path, checkout, cwd=tmp_path)
+    [made] = tmp_path.glob("*.whl")
+    assert contents(made) == contents(wheel)

@@ -22,7 +22,7 @@ from ministyle.terms import (
     TotalVariationTerm,
     alpha_and_beta,
     content_terms,
-    gram_matrices,
+    style_statistics,
     style_terms,
     total_variation_terms,
 )
@@ -46,7 +46,10 @@ def options(**changes):
         "style_layers": ("conv1_1", "conv2_1"),
         "content_weight": 1.0,
         "style_weight": 1.0,
+        "content_layer_weights": "equal",
         "style_layer_weights": "equal",
+        "covariance_weight": 0.0,
+        "mean_weight": 0.0,
         "tv_weight": 0.0,
         "tv_edge": 20.0,
         "convention": "mean",
@@ -194,11 +197,11 @@ def test_the_ways_to_compute_targets_can_be_replaced(network64, pictures):
     content, style, _ = pictures
     asked = []
 
-    def zeros(network, picture, layers, margin=0):
+    def zeros(network, picture, layers, statistic=None, margin=0, guides=None):
         asked.append((picture is content, tuple(layers), margin))
         return {name: np.zeros((2, 2)) for name in layers}
 
-    scene = Scene(network64, content, style, style_margin=16, activations=zeros, gram_matrices=zeros)
+    scene = Scene(network64, content, style, style_margin=16, activations=zeros, style_statistics=zeros)
     made = [*content_terms(scene, options()), *style_terms(scene, options())]
     assert asked == [(True, ("conv2_1",), 0), (False, ("conv1_1", "conv2_1"), 16)]
     assert all(not term.target.any() for term in made)
@@ -246,15 +249,15 @@ def test_a_margin_is_seen_but_not_counted(weights, random):
     tile = random.uniform(0, 255, (32, 48, 3))
     surrounded = np.pad(tile, ((128, 128), (128, 128), (0, 0)), "wrap")
     layers = ["conv1_1", "conv3_2", "conv5_1"]
-    plain = gram_matrices(load_network(weights, dtype="float64", device="cpu"), surrounded, layers, margin=128)
-    torus = gram_matrices(load_network(weights, dtype="float64", device="cpu", border="periodic"), tile, layers)
+    plain = style_statistics(load_network(weights, dtype="float64", device="cpu"), surrounded, layers, margin=128)
+    torus = style_statistics(load_network(weights, dtype="float64", device="cpu", border="periodic"), tile, layers)
     for layer in layers:
         assert relative_error(plain[layer], torus[layer]) < 1e-12
 
 
 def test_style_targets_are_gram_matrices_per_position(network64, pictures):
     _, style, _ = pictures
-    matrices = gram_matrices(network64, style, ["conv1_1", "conv2_1"])
+    matrices = style_statistics(network64, style, ["conv1_1", "conv2_1"])
     for name, F in network64.features(style, ["conv1_1", "conv2_1"]).items():
         columns = F.reshape(-1, F.shape[2])
         assert relative_error(matrices[name], np.einsum("ki,kj->ij", columns, columns) / len(columns)) < 1e-12
@@ -375,9 +378,9 @@ def test_a_loss_that_is_hardly_there_is_divided_by_a_share_of_its_targets_square
 
 def test_targets_of_nothing_at_all_leave_finite_weights(network64):
     def zeros(*shape):
-        return lambda network, picture, layers, margin=0: {name: np.zeros(shape) for name in layers}
+        return lambda network, picture, layers, *_, **__: {name: np.zeros(shape) for name in layers}
 
-    empty = Scene(network64, "content", "style", activations=zeros(4, 4, 3), gram_matrices=zeros(3, 3))
+    empty = Scene(network64, "content", "style", activations=zeros(4, 4, 3), style_statistics=zeros(3, 3))
     made = [*content_terms(empty, relative()), *style_terms(empty, relative())]
     assert all(np.isfinite(term.weight) and term.weight > 0 for term in made)
 

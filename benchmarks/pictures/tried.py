@@ -42,7 +42,7 @@ def repaint(content, style, *, size, iterations, step=2.0, at_scale=None, weigh=
     picture = None
     for scale in scales(job.size, iterations, step):
         settings = job.settings if at_scale is None else at_scale(job.settings, scale)
-        photograph, painting = resize(job.photograph, *scale.size), scale.shrink(job.painting)
+        photograph, painting = resize(job.photograph, *scale.size), scale.shrink(job.styles[0].picture)
         objective = algorithm.compose_objective(job.network, settings, photograph, painting)
         if picture is None:
             picture = photograph if start is None else start(photograph, painting)

@@ -11,6 +11,7 @@ from ..arrays import to_device
 from ..errors import MinistyleError
 from ..network import BACKENDS
 from ..objective import Objective
+from ..styles import COVARIANCE, GRAM, MEAN, count
 from ..terms import CONTENT_LAYERS, STYLE_LAYERS
 from ..weights.file import Weights, load_weights
 from ..weights.load import choose_backend, load_network
@@ -203,12 +204,32 @@ def _check_losses(sampler):
         yield Check(f"content loss, {convention}", "direction", error, DIRECTION_TOLERANCE)
         error = sampler.directional(lambda x: losses.style_loss(x, A, convention), G)  # noqa: B023
         yield Check(f"style loss, {convention}", "direction", error, DIRECTION_TOLERANCE)
+    guide = sampler.uniform(0, 1, 7, 10, 1)
+    for statistic, T in itertools.product((GRAM, COVARIANCE, MEAN), (None, guide)):
+        if statistic is not GRAM or T is not None:  # the plain Gram matrix has a line of its own
+            name = f"{statistic.name}{', guided' if T is not None else ''}"
+            error = sampler.along(*_statistic(statistic, T), F)
+            yield Check(name, "direction", error, DIRECTION_TOLERANCE)
     error = sampler.directional(losses.total_variation_loss, sampler.normal(7, 10, 3))
     yield Check("total variation", "direction", error, DIRECTION_TOLERANCE)
     # This is no polynomial, so differences and edge are far larger than the stencil; most differences exceed the edge.
     pixels = sampler.uniform(0, 255, 7, 10, 3)
     error = sampler.directional(lambda x: losses.total_variation_loss(x, 20.0), pixels)
     yield Check("total variation, sparing edges", "direction", error, DIRECTION_TOLERANCE)
+
+
+def _statistic(statistic, T):
+    """Return a statistic's forward and backward as those of an operation."""
+
+    def forward(F):
+        total, M = statistic.total(F, T), count(T, F.shape)
+        return statistic.of(total, M), (F, total, M)
+
+    def backward(dS, cache):
+        F, total, M = cache
+        return statistic.backward(dS / M, F, T, total, M)
+
+    return forward, backward
 
 
 def _check_network(sampler, weights, convolutions, size):

@@ -5,6 +5,7 @@
 | `parser` | flags: those of a run, and their help, are made from `ministyle.settings` |
 | `output` | where a picture goes, and what its file holds beside the pixels |
 | `progress` | the progress line |
+| `list_layers` | the table of the network's layers |
 | `one_picture` | what all commands that make one picture have in common |
 | `transfer` | `transfer`, `demo` |
 | `reconstruct` | `content`, `texture` |

@@ -36,9 +36,10 @@ def run(options):
     print(f"device        {arrays.choose_device('auto')}")
     found = load_weights(options.weights)
     layers = list(found.layers)
+    what = f"{found.architecture}, {layers[0]} to {layers[-1]}, {found.attributes.get('dtype')}"
     normalised = "with" if found.mean_activations else "without"
     print(f"weights       {found.path}")
-    print(f"              {layers[0]} to {layers[-1]}, {found.attributes.get('dtype')}, {normalised} mean activations")
+    print(f"              {what}, {normalised} mean activations")
     print(f"              SHA-256 {sha256(found.path)}")
     source, digest = (found.attributes.get(name) for name in ("source_file", "source_sha256"))
     print(f"              made from {source}, SHA-256 {digest}")

@@ -13,6 +13,7 @@ from ..errors import MinistyleError
 from ..jobs.job import Job
 from ..pictures.values import psnr
 from ..weights.find import find_weights
+from .list_layers import layer_table
 from .output import Writer, check_inputs_survive, output_path, sources_of
 from .parser import settings_of
 from .progress import Progress
@@ -34,10 +35,13 @@ def make_one(options, name, content=None, style=None, *, size=None, tileable=Fal
     """
     settings = settings_of(options)
     output, sources = output_path(options.output, f"{name}.png"), sources_of(settings, content=content, style=style)
-    if not options.estimate:
+    if not (options.estimate or options.list_layers):
         writer = Writer(sources, bits=options.bits, alpha=options.alpha, exif=options.exif)
         writer.check(output, options.overwrite)
     job = Job.of(settings, content, style, size=size, tileable=tileable)
+    if options.list_layers:
+        print(layer_table(job))
+        return job, None, 0
     warning = memory_warning(job, available_memory(arrays.choose_device(settings.device)))
     if warning:
         print(f"ministyle: {warning}", file=sys.stderr)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..errors import MinistyleError
 from ..jobs.job import STARTS
-from ..jobs.record import outcome, plan_picture
+from ..jobs.record import by_role, outcome, plan_picture
 from ..pictures.metadata import read_exif
 from ..pictures.reading import read_alpha
 from ..pictures.writing import BITS, check_output, write_picture
@@ -51,9 +51,17 @@ def output_path(given, name):
 
 
 def sources_of(settings, **pictures):
-    """Return the picture files that a picture is made from, role -> path; those that are None are left out."""
-    init = None if settings.init in STARTS else settings.init
-    return {role: path for role, path in {**pictures, "init": init}.items() if path is not None}
+    """Return the picture files that a picture is made from, role -> path, and the one that it begins with.
+
+    Parameters
+    ----------
+    settings : Settings
+    **pictures : path, list of paths or None, for each kind: `content`, `style`, `content_mask`, `style_mask`
+    """
+    sources = {}
+    for kind, paths in {**pictures, "init": None if settings.init in STARTS else settings.init}.items():
+        sources |= by_role(kind.replace("_", " "), paths if isinstance(paths, list) else [paths])
+    return sources
 
 
 def check_inputs_survive(outputs, sources):
@@ -103,17 +111,18 @@ class Writer:
         """Check, before a long run begins, that a picture can be written to `path`; see `check_output`."""
         check_output(path, overwrite, bits=self.bits, alpha=self.alpha is not None)
 
-    def plan(self, job, *, size=None, with_paths=False):
+    def plan(self, job, *, size=None, content_mask=None, with_paths=False):
         """Note what is known before the work: what the picture will be made from, and how.
 
         Parameters
         ----------
         job : Job
         size : (height, width) of the picture, where it was asked for
+        content_mask : "alpha" or None; masks that are files are among the sources
         with_paths : bool, note where the input pictures are
         """
         self.settings = job.settings
-        how = {"size": size, "tileable": job.tileable, "output": self.how}
+        how = {"size": size, "tileable": job.tileable, "content_mask": content_mask, "output": self.how}
         self.planned = plan_picture(job.settings, self.sources, with_paths=with_paths, **how)
 
     def write(self, path, pixels, overwrite, step, *, message=None, psnr=None, unfinished=False):

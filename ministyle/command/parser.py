@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import arrays
 from ..errors import did_you_mean
-from ..settings import PRESETS, Settings, choices_of
+from ..settings import PRESETS, Numbers, Settings, choices_of
 from ..version import VERSION
 
 
@@ -87,6 +87,9 @@ def add_run_flags(command, output, *, own_output=None, preset="default", leave_o
     command.add_argument(
         "--estimate", action="store_true", help="only say how long the picture will take, and how much memory"
     )
+    command.add_argument(
+        "--list-layers", action="store_true", help="only list the network's layers, with their shapes for this picture"
+    )
     command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
     command.add_argument("-v", "--verbose", action="store_true", help="say which weights are used")
     add_settings(command, preset, leave_out, flags, **defaults)
@@ -126,7 +129,12 @@ def _add_setting(group, flag, setting, own_default):
     if setting.type is bool:
         group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
     else:
-        parse = {tuple: names, str | tuple: _layer_weights, int | str: _number_or_word}.get(setting.type, setting.type)
+        parse = {
+            tuple: names,
+            str | tuple: _layer_weights,
+            Numbers: weights,
+            int | str: _number_or_word,
+        }.get(setting.type, setting.type)
         if setting.metadata["unit"] == "GB":  # which `Settings` reads itself
             parse = str
         choices = choices_of(setting)
@@ -144,6 +152,11 @@ def _shown(default):
 def add_weights_and_device(command):
     """Add `--weights` and `--device`."""
     command.add_argument("--weights", help="weight file (default: the one that 'info' shows)")
+    add_device(command)
+
+
+def add_device(command):
+    """Add `--device`."""
     command.add_argument("--device", choices=arrays.DEVICES, default="auto", help="where to compute (default: auto)")
 
 
@@ -190,6 +203,11 @@ def numbers(text, kind, what):
         return tuple(kind(number) for number in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not {what} separated by commas") from None
+
+
+def weights(text):
+    """Parse numbers separated by commas."""
+    return numbers(text, float, "numbers")
 
 
 def ratios(text):

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import shlex
 
-from ..jobs.record import NOT_RECORDED, read_record, settings_from
+from ..jobs.record import NOT_RECORDED, in_order, read_record, settings_from
 from ..pictures.reading import open_picture
 from ..settings import PRESETS, Settings
 from .reconstruct import CONTENT_LACKS, TEXTURE_LACKS
@@ -58,11 +58,13 @@ def command_of(record, path):
     """
     files = {role: picture.get("file", role.upper().replace(" ", "-")) for role, picture in record["inputs"].items()}
     settings = settings_from(record, f"in '{path}'", init=files.pop("init", None))
-    styles = [role for role in files if role.startswith("style") and "mask" not in role]
+    styles = in_order("style", files)
     name, own_preset, lacks, own_flags = COMMANDS.get(("content" in files, bool(styles)), COMMANDS[True, True])
     words = [name, *(files.pop(role) for role in ("content", *styles) if role in files)]
-    for role, file in files.items():
-        words += _flag(f"--{role.rstrip(' 0123456789').replace(' ', '-')}", file)
+    for kind in ("content mask", "style mask"):
+        masks = in_order(kind, files).values()
+        words += [f"--{kind.replace(' ', '-')}", *masks] if masks else []
+    words += ["--content-mask", record["content_mask"]] if record["content_mask"] else []
     preset, changes = _nearest_preset(settings, own_preset, (*NOT_RECORDED, *lacks))
     words += [] if preset == own_preset else ["--preset", preset]
     for setting, value in changes.items():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..errors import MinistyleError
 from ..experiments.panels import remake
+from ..jobs.record import by_role
 from ..jobs.remaking import Remake
 from ..pictures.values import picture_sha256
 from ..pictures.writing import check_output, to_levels, write_picture
@@ -12,7 +13,14 @@ from .one_picture import write_result
 from .output import Writer, check_inputs_survive, output_path
 from .parser import add_command
 
-ROLES = {"content": "content picture", "style": "style picture", "init": "starting picture"}
+KINDS = {
+    "content": "the content picture",
+    "style": "the style picture, or all of them in their order",
+    "init": "the starting picture",
+    "content mask": "the content mask, likewise",
+    "style mask": "the style mask, likewise",
+}
+PANEL_ROLES = ("content", "style", "init")
 
 
 def add(commands):
@@ -26,14 +34,19 @@ def add(commands):
     command.add_argument("name", nargs="?", help="the panel's name")
     command.add_argument("-o", "--output", type=Path, required=True, help="picture to write")
     command.add_argument("--overwrite", action="store_true", help="replace an existing picture")
-    for role, picture in ROLES.items():
-        command.add_argument(f"--{role}", help=f"the {picture}, if the record does not say where it is")
+    for kind, pictures in KINDS.items():
+        flag = f"--{kind.replace(' ', '-')}"
+        command.add_argument(
+            flag, dest=kind, nargs="+", metavar="FILE", help=f"{pictures}, if the record does not say where it is"
+        )
     command.add_argument("--weights", help="weight file (default: the one that 'info' shows)")
 
 
 def run_remake(options):
     """Make a picture again from its record, and say whether it is the same."""
-    given = {role: getattr(options, role) for role in ROLES if getattr(options, role) is not None}
+    given = {}
+    for kind in KINDS:
+        given |= by_role(kind, getattr(options, kind) or [])
     if options.record.suffix.lower() == ".json":
         return _remake_panel(options, given)
     if options.name is not None:
@@ -44,6 +57,9 @@ def run_remake(options):
 def _remake_panel(options, given):
     """Make one panel again from its record."""
     check_output(options.output, options.overwrite)
+    for role in given:
+        if role not in PANEL_ROLES:
+            raise MinistyleError(f"a panel is made without any {role} picture")
     picture, record, original = remake(options.record, options.name, **given, weights=options.weights)
     written = write_result(options.output, picture, options.overwrite, write_picture)
     return _report(written, original["name"], record, original, record["picture_sha256"])

@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ..algorithm import compose_objective
 from ..arrays import to_host
 from ..errors import MinistyleError
 from ..fast.bands import margin, split_into_bands
+from ..pictures.masks import resize_mask
 from ..pictures.sizes import resize, size_to_fit
 from ..solvers import SOLVERS, choose_optimizer
 from .memory import make_plan, seen, used_layers
@@ -95,24 +96,25 @@ def memory_warning(job, available):
 def _largest_that_fits(job, available):
     """Return the flag, with its value, that makes the picture as large as memory allows, or None."""
     settings, size = job.settings, job.size
-    there = [picture.shape[:2] for picture in (job.photograph, job.painting) if picture is not None]
+    paintings = [style.picture.shape[:2] for style in job.styles]
+    there = [*([] if job.photograph is None else [job.photograph.shape[:2]]), *paintings]
     # A texture may have a size of its own, whatever that of the painting; a tileable one is rounded.
     own_size = any(abs(side - whole) >= MULTIPLE for side, whole in zip(size, there[0], strict=True))
     measured = "longest" if own_size else settings.side
     longest = max(size) if measured == "longest" else min(size)
     for image_size in range(longest // MULTIPLE * MULTIPLE, MULTIPLE - 1, -MULTIPLE):
         scaled = size_to_fit(size, image_size, measured)
-        style_size = None if job.painting is None else job.painting.shape[:2]
-        if style_size is not None:
-            if settings.style_size is None and not own_size:  # the painting is scaled along
-                style_size = size_to_fit(style_size, image_size, settings.side)
-            style_size = tuple(side + 2 * job.margin for side in style_size)
+        style_sizes = paintings
+        if settings.style_size is None and not own_size:  # the paintings are scaled along
+            share = image_size / longest
+            style_sizes = [tuple(max(1, round(side * share)) for side in one) for one in paintings]
+        style_sizes = [tuple(side + 2 * job.margin for side in one) for one in style_sizes]
         content = job.photograph is not None
         plan = make_plan(
             settings,
             scaled,
             content=content,
-            style_size=style_size,
+            style_sizes=style_sizes,
             limit=math.inf,
             architecture=job.network.architecture,
         )
@@ -126,7 +128,7 @@ def _largest_that_fits(job, available):
 
 def _evaluation(job, scale, plan):
     """Return how many pixels an evaluation counts as: more than there are, if it is done in bands."""
-    content_layers, style_layers = used_layers(job.settings, job.photograph is not None, job.painting is not None)
+    content_layers, style_layers = used_layers(job.settings, job.photograph is not None, bool(job.styles))
     pixels = _pixels_in_bands(job, scale.size, plan.rows, [*content_layers, *style_layers])
     return pixels if plan.rows is None else 1.5 * pixels  # forward, which is done twice, takes as long as backward
 
@@ -138,8 +140,8 @@ def _targets(job, scale, plan):
         pixels += _pixels_in_bands(job, scale.size, plan.rows, job.settings.content_layers)
         if job.settings.convention == "relative":  # which compares the photograph's style with the painting's
             pixels += _pixels_in_bands(job, scale.size, plan.rows, job.settings.style_layers)
-    if job.painting is not None:
-        pixels += _pixels_in_bands(job, job.style_size_at(scale), plan.style_rows, job.settings.style_layers)
+    for size in job.style_sizes_at(scale):
+        pixels += _pixels_in_bands(job, size, plan.style_rows, job.settings.style_layers)
     return pixels / 2
 
 
@@ -155,8 +157,9 @@ def _pixels_in_bands(job, size, rows, layers):
 def _time_evaluations(job):
     """Return the seconds a pixel of an evaluation, timed on a picture with no side longer than `SAMPLE`."""
     size = job.size if max(job.size) <= SAMPLE else tuple(max(16, side) for side in size_to_fit(job.size, SAMPLE))
-    content, style = (None if picture is None else resize(picture, *size) for picture in job.pictures)
-    objective = compose_objective(job.network, job.settings, content, style)
+    content, styles = job.pictures
+    content = None if content is None else resize(content, *size)
+    objective = compose_objective(job.network, job.settings, content, [_in_size(style, size) for style in styles])
     pixels = job.network.to_device(np.full((*size, 3), 127.5, np.float32))
     seconds = []
     for _ in range(1 + REPETITIONS):
@@ -165,6 +168,12 @@ def _time_evaluations(job):
         to_host(gradient)  # a GPU is done when its result is here
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds[1:]) / math.prod(seen(size, job.settings))  # the first one prepares things
+
+
+def _in_size(style, size):
+    """Return a style with its picture and masks in the size of a picture to be made."""
+    mask, region = (None if mask is None else resize_mask(mask, *size) for mask in (style.mask, style.region))
+    return replace(style, picture=resize(style.picture, *size), mask=mask, region=region)
 
 
 def _duration(seconds):

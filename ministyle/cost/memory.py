@@ -48,7 +48,7 @@ class Plan:
         return self.rows is not None or self.style_rows is not None
 
 
-def make_plan(settings, size, *, content=True, style_size=None, limit=None, architecture=VGG19):
+def make_plan(settings, size, *, content=True, style_sizes=(), limit=None, architecture=VGG19):
     """Return how a picture is worked on within a limit of memory.
 
     Parameters
@@ -56,7 +56,7 @@ def make_plan(settings, size, *, content=True, style_size=None, limit=None, arch
     settings : Settings
     size : (height, width) of the picture to be made
     content : bool, whether there is a content picture
-    style_size : (height, width) of the style picture, or None where there is none
+    style_sizes : (height, width) of each style picture
     limit : float, optional, in bytes; by default `settings.max_memory`, and if that is None, none
     architecture : Architecture of the network
 
@@ -71,10 +71,11 @@ def make_plan(settings, size, *, content=True, style_size=None, limit=None, arch
     """
     if limit is None and settings.max_memory is not None:
         limit = settings.max_memory * 1e9
-    options = {"content": content, "style_size": style_size, "architecture": architecture}
+    options = {"content": content, "style_sizes": style_sizes, "architecture": architecture}
     needed, rows = _lowest_cut(partial(run_bytes, size, settings, **options), seen(size, settings)[0], limit)
     what, way, style_rows = f"{size[1]} x {size[0]} pixels", "--history-size", None
-    if style_size is not None:
+    if style_sizes:
+        style_size = max(style_sizes, key=math.prod)
         height = seen(style_size, settings)[0]
         for_style, style_rows = _lowest_cut(partial(style_bytes, size, settings, **options), height, limit)
         if for_style > needed:
@@ -99,7 +100,7 @@ def _lowest_cut(bytes_of, height, limit):
     return bytes_of(rows=rows), rows
 
 
-def run_bytes(size, settings, *, content=True, style_size=None, rows=None, architecture=VGG19):
+def run_bytes(size, settings, *, content=True, style_sizes=(), rows=None, architecture=VGG19):
     """Return about how many bytes the optimisation takes at its peak; for the parameters see `make_plan`.
 
     Parameters
@@ -107,7 +108,7 @@ def run_bytes(size, settings, *, content=True, style_size=None, rows=None, archi
     rows : int, optional, the height of bands
     """
     height, width = seen(size, settings)
-    layers = used_layers(settings, content, style_size is not None)
+    layers = used_layers(settings, content, bool(style_sizes))
     itemsize = ITEMSIZES[settings.dtype]
     solver = _solver(settings)
     pixel = solver.picture_bytes(settings.history_size, itemsize, settings.bounds) + PICTURES
@@ -116,27 +117,27 @@ def run_bytes(size, settings, *, content=True, style_size=None, rows=None, archi
     targets = (
         0 if window == height else _target_bytes(architecture, layers[0], itemsize)
     )  # in `each`, but of the window only
-    whole = size[0] * size[1] * pixel + height * width * targets + _sources(settings, style_size)
+    whole = size[0] * size[1] * pixel + height * width * targets + _sources(settings, style_sizes)
     return (
-        _fixed_bytes(architecture, settings, size, content, style_size)
+        _fixed_bytes(architecture, settings, size, content, style_sizes)
         + solver.fixed_bytes
         + whole
         + window * width * each
     )
 
 
-def style_bytes(size, settings, *, content=True, style_size, rows=None, architecture=VGG19):
-    """Return about how many bytes it takes to compute the painting's Gram matrices; see `make_plan` and `run_bytes`."""
-    height, width = seen(style_size, settings)
+def style_bytes(size, settings, *, content=True, style_sizes, rows=None, architecture=VGG19):
+    """Return about how many bytes it takes to compute the largest painting's Gram matrices; see `run_bytes`."""
+    height, width = seen(max(style_sizes, key=math.prod), settings)
     itemsize = ITEMSIZES[settings.dtype]
     each = forward_bytes(settings.style_layers, itemsize, _plain(settings), architecture)
     targets = (
         _target_bytes(architecture, settings.content_layers, itemsize) + SOURCE if content else 0
     )  # the photograph and its own
     photograph = math.prod(seen(size, settings)) * targets
-    whole = photograph + _sources(settings, style_size) + height * width * 3 * itemsize
+    whole = photograph + _sources(settings, style_sizes) + height * width * 3 * itemsize
     window = _window(architecture, height, rows, settings.style_layers)
-    return _fixed_bytes(architecture, settings, size, content, style_size) + whole + window * width * each
+    return _fixed_bytes(architecture, settings, size, content, style_sizes) + whole + window * width * each
 
 
 def seen(size, settings):
@@ -149,14 +150,14 @@ def _window(architecture, height, rows, layers):
     return height if rows is None else min(height, rows + 2 * margin(architecture, layers))
 
 
-def _fixed_bytes(architecture, settings, size, content, style_size):
+def _fixed_bytes(architecture, settings, size, content, style_sizes):
     """Return about how many bytes are taken besides pictures and activations; hardly more for a larger size."""
     if _plain(settings):
         return PROGRAM
-    sizes = [size] if style_size is None else [size, style_size]
+    sizes = [size, *style_sizes]
     if settings.pyramid:
         sizes += [size_to_fit(size, COARSEST) for size in sizes if max(size) > COARSEST]
-    content_layers, style_layers = used_layers(settings, content, style_size is not None)
+    content_layers, style_layers = used_layers(settings, content, bool(style_sizes))
     deepest = architecture.deepest([*content_layers, *style_layers]).name
     itemsize = ITEMSIZES[settings.dtype]
     kernels, maps, channels = 0, [], 3
@@ -259,7 +260,7 @@ def _plain(settings):
     return settings.convolution == "direct" or choose_device(settings.device) == "cuda"
 
 
-def _sources(settings, style_size):
-    """Return the bytes of the style picture, which stays in memory, twice where its colours are changed."""
+def _sources(settings, style_sizes):
+    """Return the bytes of the style pictures, which stay in memory, twice where their colours are changed."""
     copies = 1 if settings.colours == "painting" else 2
-    return 0 if style_size is None else style_size[0] * style_size[1] * SOURCE * copies
+    return sum(map(math.prod, style_sizes)) * SOURCE * copies

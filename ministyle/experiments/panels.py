@@ -176,7 +176,7 @@ def make_panel(job, weights_sha256, on_step=None):
         return result.image, None
     if not result.completed:
         raise MinistyleError(result.message)
-    ratio = psnr(result.image, job.photograph) if job.painting is None else None
+    ratio = psnr(result.image, job.photograph) if not job.styles else None
     return result.image, outcome_of(result.history[-1], settings, message=result.message, psnr=ratio)
 
 

@@ -59,8 +59,7 @@ class Panel:
 
     def __post_init__(self):
         """Turn a picture's own size, as an image size, into a number."""
-        picture = self.style if self.content is None else self.content
-        object.__setattr__(self, "settings", with_own_size(self.settings, picture))
+        object.__setattr__(self, "settings", with_own_size(self.settings, self.content, self.style))
 
 
 # Plans and records -----------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from ..errors import MinistyleError
 from ..network import surround_backward, surround_forward
 from ..objective import Objective
 from ..settings import terms_of
+from ..styles import GRAM, count
 from ..terms import AdditiveTerm, GradientByRows, Scene, StyleTerm
 
 # Bands begin at multiples of this many rows. There, no pooling window is cut, nor a tile of the fast convolution in
@@ -89,20 +90,20 @@ def activations(network, picture, layers, *, rows):
     return {name: array_module(arrays[0]).concatenate(arrays) for name, arrays in pieces.items()}
 
 
-def gram_matrices(network, picture, layers, style_margin=0, *, rows):
-    """Return a picture's Gram matrices per position, summed over bands: layer -> (N, N)."""
-    if style_margin:
+def style_statistics(network, picture, layers, statistic=GRAM, margin=0, guides=None, *, rows):
+    """Return a statistic of a picture's activations, summed over bands: layer -> S; see `terms.style_statistics`."""
+    if margin:
         raise MinistyleError("a style picture with a margin cannot be worked on in bands")
-    terms = {name: StyleTerm(name, 1.0, target=None) for name in layers}
+    guides = guides or {}
+    terms = {name: StyleTerm(name, 1.0, None, statistic=statistic, guide=guides.get(name)) for name in layers}
     sums = dict.fromkeys(layers, 0.0)
 
     def add(band, layer, F):
         sums[layer.name] = sums[layer.name] + _partial_sum(network, terms[layer.name], F, band, layer)
 
     _use_bands(network, picture, layers, rows, add)
-    height, width = picture.shape[:2]
-    sizes = {name: network.architecture.layers[name].size(height, width) for name in layers}
-    return {name: sums[name] / (sizes[name][0] * sizes[name][1]) for name in layers}
+    sizes = {name: network.architecture.layers[name].size(*picture.shape[:2]) for name in layers}
+    return {name: statistic.of(sums[name], count(terms[name].guide, sizes[name])) for name in layers}
 
 
 def compose_banded_objective(network, settings, content, style, *, rows=None, style_rows=None):
@@ -120,14 +121,14 @@ def compose_banded_objective(network, settings, content, style, *, rows=None, st
 def banded_scene(network, content, style, rows, style_rows):
     """Return a `Scene` whose activations are computed in bands of `rows`, where such are given.
 
-    Gram matrices of photograph and painting are computed in bands of the lower of the two heights.
+    Statistics of photograph and paintings are computed in bands of the lower of the two heights.
     """
     ways = {}
     if rows is not None:
         ways["activations"] = partial(activations, rows=rows)
     heights = [height for height in (rows, style_rows) if height is not None]
     if heights:
-        ways["gram_matrices"] = partial(gram_matrices, rows=min(heights))
+        ways["style_statistics"] = partial(style_statistics, rows=min(heights))
     return Scene(network, content, style, **ways)
 
 

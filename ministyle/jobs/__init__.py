@@ -3,6 +3,7 @@
 | file | what it is about |
 |---|---|
 | `scales` | coarse to fine: the sizes that a picture goes through |
+| `regions` | paintings and masks, and which part of the picture takes which style |
 | `record` | how a picture was made: what stands in its file, or beside it |
 | `result` | `Result`: the finished picture, and how it came about |
 | `job` | `Job`: settings and decoded pictures; `job.estimate()`, `job.run()` |

@@ -13,12 +13,14 @@ from ..cost.memory import make_plan
 from ..errors import MinistyleError
 from ..fast import bands
 from ..pictures.colours import COLOURS
+from ..pictures.masks import resize_mask
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize
 from ..settings import Settings
 from ..solvers import BOUNDS, Outcome
 from ..solvers.problem import INTERRUPTED
 from ..weights.load import load_network
+from .regions import read_styles
 from .result import Result
 from .scales import continued, scales, with_own_size
 
@@ -35,7 +37,7 @@ class Job:
     ----------
     settings : Settings
     photograph : float32 array (H, W, 3), the content picture, RGB, 0 to 255, or None
-    painting : the style picture, likewise
+    styles : tuple of Style, the paintings, likewise, with masks (h, w) and regions (H, W) as arrays, 0 to 1
     size : (height, width) of the picture to be made
     tileable : bool
         Let opposite edges fit, so that copies of the picture side by side show no seam. Its sides are multiples of 16.
@@ -44,19 +46,22 @@ class Job:
 
     settings: Settings
     photograph: np.ndarray | None = field(repr=False)
-    painting: np.ndarray | None = field(repr=False)
+    styles: tuple = field(repr=False)
     size: tuple
     tileable: bool = False
     init: np.ndarray | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, settings, content=None, style=None, *, size=None, tileable=False):
+    def of(cls, settings, content=None, style=None, *, content_mask=None, size=None, tileable=False):
         """Make a job of pictures, which are decoded and scaled here.
 
         Parameters
         ----------
         settings : Settings
-        content, style : path, PIL image or array (H, W, 3), RGB, 0 to 255; one alone makes a reconstruction
+        content : path, PIL image or array (H, W, 3), RGB, 0 to 255, or None
+        style : the same, a `Style`, or a list of them; content or style alone makes a reconstruction
+        content_mask : picture or list of pictures, optional
+            Which part of the picture takes which style, see `jobs.regions`; "alpha" is the photograph's own opacity.
         size : (height, width), optional
             Of the picture to be made; by default that of the content picture, or else of the style picture, once it has
             been scaled to `settings.image_size`.
@@ -67,23 +72,24 @@ class Job:
         MinistyleError
             A picture cannot be read, the start asks for a picture that is not there, or the size is not tileable.
         """
-        settings = with_own_size(settings, style if content is None else content)
+        settings = with_own_size(settings, content, style)
+        source, photograph = content, None
         if content is not None:
-            content = read_picture(content, settings.image_size, settings.side)
-        if style is not None:
-            style = read_picture(style, settings.style_size or settings.image_size, settings.side)
+            photograph = read_picture(content, settings.image_size, settings.side)
+        own_size = None if photograph is None else photograph.shape[:2]
+        styles = read_styles(settings, style, source, content_mask, size or own_size)
         if size is None:
-            size = (style if content is None else content).shape[:2]
+            size = own_size or styles[0].picture.shape[:2]
             size = tuple(max(1, round(side / TILE)) * TILE for side in size) if tileable else size
         init = None
         if not isinstance(settings.init, str) or settings.init not in STARTS:
             init = _read_start(settings.init)
-        elif settings.init != "noise" and {"content": content, "style": style}[settings.init] is None:
+        elif settings.init != "noise" and not {"content": content is not None, "style": styles}[settings.init]:
             raise MinistyleError(f"init (={settings.init!r}) asks for a {settings.init} picture, and there is none")
         if tileable:
-            _check_tileable(size)
+            _check_tileable(size, styles)
             settings = replace(settings, border="zero")  # of the settings; the network's own border is periodic
-        return cls(settings, content, style, tuple(size), tileable, init)
+        return cls(settings, photograph, styles, tuple(size), tileable, init)
 
     @cached_property
     def network(self):
@@ -103,8 +109,12 @@ class Job:
 
     @cached_property
     def pictures(self):
-        """Content and style as the network sees them, treated for the sake of colours."""
-        return COLOURS[self.settings.colours].before(self.photograph, self.painting)
+        """The photograph and the styles as the network sees them, treated for the sake of colours."""
+        before = COLOURS[self.settings.colours].before
+        content, _ = before(self.photograph, None)
+        return content, tuple(
+            replace(style, picture=before(self.photograph, style.picture)[1]) for style in self.styles
+        )
 
     @property
     def margin(self):
@@ -122,22 +132,33 @@ class Job:
             self.settings,
             scale.size,
             content=self.photograph is not None,
-            style_size=self.style_size_at(scale),
+            style_sizes=self.style_sizes_at(scale),
             limit=limit,
             architecture=self.network.architecture,
         )
 
-    def style_size_at(self, scale):
-        """Return the (height, width) of the painting at a scale, with what surrounds it, or None without one."""
-        if self.painting is None:
-            return None
-        return tuple(side + 2 * self.margin for side in scale.reduced(self.painting.shape[:2]))
+    def style_sizes_at(self, scale):
+        """Return the (height, width) of each painting at a scale, with what surrounds it."""
+        return [
+            tuple(side + 2 * self.margin for side in scale.reduced(style.picture.shape[:2])) for style in self.styles
+        ]
+
+    def styles_at(self, scale):
+        """Return the styles as the network sees them at a scale, their masks and regions in the sizes that fit."""
+        _, styles = self.pictures
+        at_scale = []
+        for style in styles:
+            picture = scale.shrink(style.picture)
+            mask = None if style.mask is None else resize_mask(style.mask, *picture.shape[:2])
+            region = None if style.region is None else resize_mask(style.region, *scale.size)
+            at_scale.append(replace(style, picture=picture, mask=mask, region=region))
+        return at_scale
 
     def objective_at(self, scale, plan=None):
         """Return the `Objective` at a scale, by default in bands where `settings.max_memory` asks for them."""
-        content, style = self.pictures
+        content, _ = self.pictures
         content = None if content is None else resize(content, *scale.size)
-        style = None if style is None else scale.shrink(style)
+        styles = self.styles_at(scale)
         plan = self.plan_at(scale) if plan is None else plan
         compose = algorithm.compose_objective
         if self.tileable:
@@ -148,11 +169,12 @@ class Job:
             # The painting itself has edges. With the network's periodic border its left edge would meet its right one,
             # and the style would contain that straight seam, or the edge to a border of zeros. So its mirror image
             # surrounds it, as far as the network sees.
-            style = np.pad(style, ((self.margin,) * 2, (self.margin,) * 2, (0, 0)), "symmetric")
+            around = (self.margin,) * 2, (self.margin,) * 2, (0, 0)
+            styles = [replace(style, picture=np.pad(style.picture, around, "symmetric")) for style in styles]
             compose = partial(compose, style_margin=self.margin, periodic=True)
         elif plan.in_bands:
             compose = partial(bands.compose_banded_objective, rows=plan.rows, style_rows=plan.style_rows)
-        objective = compose(self.network, self.settings, content, style)
+        objective = compose(self.network, self.settings, content, styles)
         self.network.backend.release()  # what the targets took: it may be more than an evaluation takes
         return objective
 
@@ -215,8 +237,9 @@ class Job:
             return resize(self.init, *scale.size)
         if settings.init == "noise":
             return algorithm.white_noise(scale.size, settings.seed, settings.noise_std)
-        content, style = self.pictures
-        return resize(scale.shrink({"content": content, "style": style}[settings.init]), *scale.size)
+        content, styles = self.pictures
+        picture = content if settings.init == "content" else styles[0].picture
+        return resize(scale.shrink(picture), *scale.size)
 
     def coloured(self, pixels):  # (H, W, 3) -> (H, W, 3)
         """Return a picture that `on_step` was given as it would be if it were the result: in the right colours."""
@@ -239,8 +262,10 @@ class Job:
         return {name: value for name, value in self.__dict__.items() if name != "network"}
 
 
-def _check_tileable(size):
+def _check_tileable(size, styles):
     """Refuse what would leave a seam."""
+    if any(style.region is not None for style in styles):
+        raise MinistyleError("a tileable picture takes no regions, whose edges would be seams")
     if any(side % TILE for side in size):
         raise MinistyleError(
             f"a tileable picture's sides must be multiples of {TILE}: {size[1]} x {size[0]} does not do"

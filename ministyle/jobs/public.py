@@ -4,12 +4,18 @@ from ..settings import Settings
 from .job import Job
 
 
-def transfer(content, style, *, preset="default", on_step=None, **settings):
-    """Repaint a photograph in the style of a painting.
+def transfer(content, style, *, content_mask=None, preset="default", on_step=None, **settings):
+    """Repaint a photograph in the style of a painting, or of several.
 
     Parameters
     ----------
-    content, style : path, PIL image or array (H, W, 3), RGB, 0 to 255
+    content : path, PIL image or array (H, W, 3), RGB, 0 to 255
+    style : the same, a `Style`, or a list of them
+    content_mask : picture or list of pictures, optional
+        Which part of the picture takes which style; "alpha" is the photograph's own opacity. See `ministyle.Style` for
+        masks of the paintings. White takes the style, and black stays as in the photograph. With two paintings, white
+        takes the first style and black the second. There may be a mask for each painting. In colour-coded masks, a
+        region takes the style of its own colour.
     preset : str, a name of `ministyle.PRESETS`
     on_step : function of (Step, pixels (H, W, 3)), optional
         Called at the start and after every iteration. If it returns True, the run stops, and the picture so far is the
@@ -25,7 +31,7 @@ def transfer(content, style, *, preset="default", on_step=None, **settings):
     MinistyleError
         A picture cannot be read, or a setting is impossible.
     """
-    return Job.of(Settings.from_preset(preset, **settings), content, style).run(on_step)
+    return Job.of(Settings.from_preset(preset, **settings), content, style, content_mask=content_mask).run(on_step)
 
 
 def reconstruct_content(image, layer, *, preset="content-reconstruction", on_step=None, **settings):

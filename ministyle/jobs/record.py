@@ -7,7 +7,8 @@ experiment has one beside it, see `experiments.records`. Both have the same part
 |---|---|
 | `format` | which kind of record it is, and of which version |
 | `inputs` | the pictures it was made from: role -> SHA-256 of the file, and where that was, if that is wanted |
-| `size`, `tileable`, `output` | what was asked for: of the picture, and of its file |
+| `size`, `tileable`, `content_mask` | what was asked for, beside pictures and settings |
+| `output` | what was asked for of the file |
 | `unfinished` | true of a picture that was saved on the way, or whose run broke off |
 | `settings` | all settings that the pixels depend on |
 | `weights_sha256` | the hash of the weight file |
@@ -38,10 +39,12 @@ from ..settings import Settings
 from ..terms import alpha_and_beta
 from ..version import VERSION
 from ..weights.find import find_weights
+from .regions import ALPHA
 
 FORMAT = "ministyle picture 1"
 # Settings that are not in a record: it has the hash of the weights, and the result does not depend on the threads.
 NOT_RECORDED = ("weights", "threads")
+OPTIONAL = ("size", "tileable", "content_mask", "output")  # parts of a record that count as None where they are missing
 LONGEST = 200_000  # letters of a record; it has some 3000
 ROLE = re.compile(r"(content|style|init)( mask)?( [1-9]\d{0,3})?")  # of a picture that another one is made from
 
@@ -56,7 +59,8 @@ def plan_picture(settings, sources, *, with_paths=False, **how):
     ----------
     settings : Settings
     sources : dict, role -> path, bytes, open file, PIL image or array
-        A role is "content", "style" or "init", the picture to begin with; "style 2" is the second of several.
+        A role is "content", "style", "init", which is the picture to begin with, "content mask" or "style mask"; see
+        `by_role` for several of them.
     with_paths : bool, note where files are, as absolute paths
     **how : what else there is to say, such as `size` and `tileable`
 
@@ -76,6 +80,18 @@ def plan_picture(settings, sources, *, with_paths=False, **how):
     if "init" in sources:
         plan["settings"]["init"] = None
     return as_read(plan)
+
+
+def by_role(kind, sources):
+    """Return a list of pictures as a dictionary: "style", or "style 1", "style 2" and so on; None is left out."""
+    numbers = [""] if len(sources) == 1 else [f" {number}" for number in range(1, len(sources) + 1)]
+    return {kind + number: source for number, source in zip(numbers, sources, strict=True) if source is not None}
+
+
+def in_order(kind, sources):
+    """Return the pictures of a kind, role -> picture, in the order of their numbers; see `by_role`."""
+    roles = [role for role in sources if role == kind or re.fullmatch(rf"{kind} \d+", role)]
+    return {role: sources[role] for role in sorted(roles, key=lambda role: int(role.removeprefix(kind) or 1))}
 
 
 def settings_to_record(settings):
@@ -189,7 +205,7 @@ def read_record(path):
     record = parse(text, path)
     if record.get("format") != FORMAT:
         raise MinistyleError(f"'{path}' carries a record that this version cannot read")
-    record |= {part: None for part in ("size", "tileable", "output") if part not in record}
+    record |= {part: None for part in OPTIONAL if part not in record}
     part = invalid_part(record)
     if part is not None:
         raise MinistyleError(f"'{path}' carries a damaged record: it has no valid {part}")
@@ -282,12 +298,11 @@ def invalid_part(record, parts=None):
         if not is_valid(record.get(part)):
             return part
     for role in ("content", "style"):
-        if role in record["inputs"] and _is_weighted(role, record["settings"]) and role not in record["losses"]:
+        if in_order(role, record["inputs"]) and _is_weighted(role, record["settings"]) and role not in record["losses"]:
             return "losses"
     if record.get("unfinished") or not record["inputs"]:
         return None
-    has_style = any(role.startswith("style") for role in record["inputs"])
-    return "psnr" if (record["psnr"] is None) != has_style else None
+    return "psnr" if (record["psnr"] is None) != bool(in_order("style", record["inputs"])) else None
 
 
 def _earlier(setting):
@@ -343,6 +358,7 @@ PARTS = {
     "inputs": _are_inputs,
     "size": _is_size,
     "tileable": lambda value: value is None or isinstance(value, bool),
+    "content_mask": lambda value: value in (None, ALPHA),
     "output": _is_output,
     "unfinished": lambda value: value is None or isinstance(value, bool),
     "settings": lambda value: isinstance(value, dict),

@@ -7,9 +7,19 @@ from pathlib import Path
 from ..errors import MinistyleError
 from ..files import sha256_once
 from ..pictures.values import psnr
+from ..styles import Style
 from ..weights.find import find_weights
 from .job import STARTS, Job
-from .record import check_inputs, device_of, outcome, plan_picture, read_record, settings_from
+from .record import (
+    OPTIONAL,
+    check_inputs,
+    device_of,
+    in_order,
+    outcome,
+    plan_picture,
+    read_record,
+    settings_from,
+)
 
 
 @dataclass(frozen=True)
@@ -54,8 +64,19 @@ class Remake:
         if sha256_once(found) != original["weights_sha256"]:
             raise MinistyleError(f"'{found}' is not the weight file that {path.name} was made with")
         settings = dataclasses.replace(settings, device=device_of(original))
-        size, tileable = original["size"] and tuple(original["size"]), bool(original["tileable"])
-        job = Job.of(settings, sources.get("content"), sources.get("style"), size=size, tileable=tileable)
+        masks = {role.removeprefix("style mask"): mask for role, mask in in_order("style mask", sources).items()}
+        styles = [
+            Style(picture, mask=masks.get(role.removeprefix("style")))
+            for role, picture in in_order("style", sources).items()
+        ]
+        job = Job.of(
+            settings,
+            sources.get("content"),
+            styles or None,
+            content_mask=list(in_order("content mask", sources).values()) or original["content_mask"],
+            size=original["size"] and tuple(original["size"]),
+            tileable=bool(original["tileable"]),
+        )
         return cls(original, sources, job)
 
     def run(self, on_step=None):
@@ -82,7 +103,7 @@ class Remake:
             raise KeyboardInterrupt
         if not result.completed:
             raise MinistyleError(result.message)
-        how = {name: self.original[name] for name in ("size", "tileable", "output")}
+        how = {name: self.original[name] for name in OPTIONAL}
         with_paths = any("file" in picture for picture in self.original["inputs"].values())
         plan = plan_picture(settings, self.sources, with_paths=with_paths, **how)
         plan["settings"]["device"] = self.original["settings"].get("device", "auto")
@@ -94,7 +115,7 @@ def _find_sources(record, given, name):
     """Return the pictures that another one was made from, role -> path, having checked that they are the same."""
     for role in given:
         if role not in record["inputs"]:
-            raise MinistyleError(f"{name} was made without a {role} picture")
+            raise MinistyleError(f"{name} was made without any {role} picture")
     sources = {}
     for role, picture in record["inputs"].items():
         if role not in given and "file" not in picture:

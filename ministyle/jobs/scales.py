@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from ..pictures.reading import size_of
 from ..pictures.sizes import resize
 from ..settings import OWN_SIZE
+from ..styles import as_styles
 
 SHARE = 0.5  # of `iterations`, at each scale but the last
 COARSEST = 120  # pixels: the longer side of the picture is never made smaller
@@ -46,13 +47,13 @@ class Scale:
         return resize(picture, *self.reduced(picture.shape[:2]))
 
 
-def with_own_size(settings, picture):
+def with_own_size(settings, content=None, style=None):
     """Return settings whose image size is a number, also where it is to be a picture's own.
 
     Parameters
     ----------
     settings : Settings
-    picture : see `pictures.reading.read_picture`
+    content, style : see `jobs.job.Job.of`; the content picture's size counts, or else that of the first style picture
 
     Raises
     ------
@@ -61,7 +62,7 @@ def with_own_size(settings, picture):
     """
     if settings.image_size != OWN_SIZE:
         return settings
-    sides = size_of(picture)
+    sides = size_of(as_styles(style)[0].picture if content is None else content)
     return replace(settings, image_size=max(sides) if settings.side == "longest" else min(sides))
 
 

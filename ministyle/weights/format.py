@@ -19,8 +19,8 @@ class Format:
     architecture, channel_order, pixel_mean, pixel_scale : see `ministyle.weights.file.Weights`
     license, citation : str
         How the numbers may be used, and whom to cite.
-    sha256 : str or None
-        The SHA-256 of the published file, if there is only one.
+    sha256, md5 : str or None
+        The checksum of the published file, if there is only one: its SHA-256, or its MD5 where only that is known.
     """
 
     description: str
@@ -33,3 +33,11 @@ class Format:
     license: str
     citation: str
     sha256: str | None = None
+    md5: str | None = None
+
+    @property
+    def checksum(self):
+        """The checksum with its name, such as "SHA-256 bde7...", or None."""
+        if self.sha256:
+            return f"SHA-256 {self.sha256}"
+        return f"MD5 {self.md5}" if self.md5 else None

@@ -18,7 +18,7 @@ def load_network(
     border="zero",
     tf32=False,
 ):
-    """Load VGG-19.
+    """Load a network, by default VGG-19.
 
     Parameters
     ----------

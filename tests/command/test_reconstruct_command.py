@@ -44,7 +44,7 @@ def test_reconstructions_have_presets_of_their_own_and_layers_as_their_flags_say
         Settings.from_preset("texture"),
         Settings.from_preset("texture", style_layers=("conv1_1", "conv2_2")),
     ]
-    assert [(job.photograph is None, job.painting is None) for job in jobs] == 2 * [(False, True)] + 2 * [(True, False)]
+    assert [(job.photograph is None, not job.styles) for job in jobs] == 2 * [(False, True)] + 2 * [(True, False)]
     assert [(job.size, job.tileable) for job in jobs[2:]] == [((192, 256), False), ((192, 256), True)]
 
 

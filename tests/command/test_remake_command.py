@@ -94,7 +94,7 @@ def test_another_result_is_told_with_what_differed_then():
     [
         (("--content", "painting.png", "--style", "painting.png"), "'painting.png' is not the content picture"),
         (("--content", "photo.png"), "say which one, with --style"),
-        ((*GIVEN, "--init", "start.png"), "without a init picture"),
+        ((*GIVEN, "--init", "start.png"), "without any init picture"),
         (("--content", "photo.png", "--style", "missing.png"), "'missing.png' cannot be read"),
         ((*GIVEN, "--weights", "other.h5"), "not the weight file that out.png was made with"),
     ],

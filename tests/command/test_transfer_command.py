@@ -66,7 +66,7 @@ def test_the_demo_repaints_the_project_s_own_picture(jobs):
     assert status == 0 and Path(photo).is_file() and Path(painting).is_file()
     (job,) = jobs
     assert np.array_equal(job.photograph, read_picture(photo, 512))
-    assert np.array_equal(job.painting, read_picture(painting, 512))
+    assert np.array_equal(job.styles[0].picture, read_picture(painting, 512))
     assert "picture: ministyle-demo.png" in out and Path("ministyle-demo.png").is_file()
 
 

@@ -30,9 +30,9 @@ def seen(monkeypatch):
     """Have every pixel that the network sees take a microsecond; return a list of what is evaluated."""
     seen, clock = [], SimpleNamespace(now=0.0)
 
-    def compose_objective(network, settings, content, style):
+    def compose_objective(network, settings, content, styles):
         def objective(pixels):
-            seen.append((pixels.shape, *(None if picture is None else picture.shape for picture in (content, style))))
+            seen.append((pixels.shape, None if content is None else content.shape, *(s.picture.shape for s in styles)))
             clock.now += 1e-6 * math.prod(side + 2 * network.margin for side in pixels.shape[:2])
             return 0.0, pixels
 
@@ -53,7 +53,7 @@ def test_evaluations_are_timed_on_a_small_picture_of_the_same_proportions(size, 
     assert set(seen) == {((*sample, 3),) * 3} and len(seen) > 2
     assert found.size == size and found.seconds > 0
     painting = (max(size), max(size))  # it is scaled, too
-    assert found.bytes == make_plan(settings, size, style_size=painting).bytes
+    assert found.bytes == make_plan(settings, size, style_sizes=[painting]).bytes
 
 
 def test_time_grows_with_pixels_and_iterations(seen):
@@ -120,13 +120,13 @@ def test_halves_and_sizes_are_taken_into_account(seen):
     settings = replace(CPU, image_size=64, init="noise")
     alone = estimate(job_of(settings, None, (48, 64), size=(96, 128)))
     assert both.size == (48, 64) and alone.size == (96, 128)
-    assert alone.bytes == run_bytes((96, 128), settings, content=False, style_size=(48, 64))
+    assert alone.bytes == run_bytes((96, 128), settings, content=False, style_sizes=[(48, 64)])
 
 
 def test_the_margin_of_a_tileable_texture_is_taken_into_account(seen):
     settings = replace(CPU, image_size=320, init="noise")
     found = estimate(job_of(settings, None, (320, 320), size=(64, 64), tileable=True))
-    assert found.bytes == style_bytes((64, 64), settings, content=False, style_size=(576, 576))
+    assert found.bytes == style_bytes((64, 64), settings, content=False, style_sizes=[(576, 576)])
 
 
 def test_a_real_job_is_estimated():
@@ -157,7 +157,7 @@ def test_a_warning_names_the_largest_size_that_fits_and_the_banded_way():
     largest = int(re.search(r"--image-size (\d+) would fit", warning)[1])
 
     def bytes_of(image_size):
-        return make_plan(settings, (image_size // 2, image_size), style_size=(512, 512)).bytes
+        return make_plan(settings, (image_size // 2, image_size), style_sizes=[(512, 512)]).bytes
 
     assert largest % 16 == 0 and bytes_of(largest) <= 4.06e9 < bytes_of(largest + 16)
     assert "2048 x 1024 pixels take about" in warning and "4.1 GB are free" in warning
@@ -185,7 +185,7 @@ def test_a_size_of_its_own_is_what_a_texture_is_advised_to_change():
     warning = memory_warning(job, available=2e9)
     width, height = map(int, re.search(r"--output-size (\d+)x(\d+) would fit", warning).groups())
     assert width % 16 == height % 16 == 0 and width == pytest.approx(2 * height, abs=32)
-    assert run_bytes((height, width), settings, content=False, style_size=(256, 256)) <= 2e9
+    assert run_bytes((height, width), settings, content=False, style_sizes=[(256, 256)]) <= 2e9
     assert "--image-size" not in warning
     smaller = replace(settings, image_size=2000)
     assert "--image-size" in memory_warning(job_of(smaller, None, (1000, 2000)), available=2e9)
@@ -197,7 +197,7 @@ def test_a_tileable_texture_is_not_sent_into_bands():
     warning = memory_warning(job, available=2e9)
     largest = int(re.search(r"--image-size (\d+) would fit", warning)[1])
     assert "bands" not in warning
-    assert make_plan(settings, (largest,) * 2, content=False, style_size=(largest + 256,) * 2).bytes <= 2e9
+    assert make_plan(settings, (largest,) * 2, content=False, style_sizes=[(largest + 256,) * 2]).bytes <= 2e9
 
 
 def test_a_warning_with_nothing_to_offer_still_warns():

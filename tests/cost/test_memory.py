@@ -18,7 +18,7 @@ from ministyle.errors import MinistyleError
 from ministyle.fast.buffers import BufferPool
 from ministyle.objective import CONTENT_LAYERS, STYLE_LAYERS, Objective
 from ministyle.settings import Settings
-from ministyle.terms import gram_matrices
+from ministyle.terms import style_statistics
 from ministyle.weights.load import load_network
 
 CPU = bare_settings(device="cpu", threads=2)
@@ -74,8 +74,8 @@ def test_the_count_is_what_an_evaluation_allocates(content_layers, style_layers,
 @pytest.mark.parametrize("layers", [STYLE_LAYERS, ("conv4_2",), ("conv2_1", "conv3_1"), ("conv1_1",)])
 def test_the_count_is_what_gram_matrices_take(layers, convolution, weights, picture):
     network = load_network(weights, device="cpu", threads=1, convolution=convolution)
-    gram_matrices(network, picture, layers)
-    peak = peak_of(lambda: gram_matrices(network, picture, layers))
+    style_statistics(network, picture, layers)
+    peak = peak_of(lambda: style_statistics(network, picture, layers))
     counted = forward_bytes(layers, plain=convolution == "direct")
     assert 0.92 < peak / picture[:, :, 0].size / counted < 1.15
 
@@ -107,7 +107,7 @@ def test_without_the_fast_convolution_there_are_no_transformed_kernels():
 
 def test_a_pyramid_keeps_the_kernels_of_all_scales():
     flat, pyramid = (
-        run_bytes((512, 512), replace(CPU, pyramid=pyramid), style_size=(512, 512)) for pyramid in (False, True)
+        run_bytes((512, 512), replace(CPU, pyramid=pyramid), style_sizes=[(512, 512)]) for pyramid in (False, True)
     )
     assert 40e6 < pyramid - flat < 100e6
 
@@ -133,18 +133,18 @@ def test_the_mirror_image_around_a_picture_is_counted():
 
 def test_a_large_painting_beside_a_small_photograph_is_counted():
     def bytes_of(style_side):
-        return make_plan(CPU, (384, 384), style_size=(style_side, style_side)).bytes
+        return make_plan(CPU, (384, 384), style_sizes=[(style_side, style_side)]).bytes
 
     assert bytes_of(384) < 0.8e9
     assert bytes_of(4000) > 10e9
-    assert bytes_of(4000) == style_bytes((384, 384), CPU, style_size=(4000, 4000))
-    limited = make_plan(CPU, (384, 384), style_size=(4000, 4000), limit=2.5e9)
+    assert bytes_of(4000) == style_bytes((384, 384), CPU, style_sizes=[(4000, 4000)])
+    limited = make_plan(CPU, (384, 384), style_sizes=[(4000, 4000)], limit=2.5e9)
     assert limited.bytes <= 2.5e9 and limited.rows is None and limited.style_rows % 64 == 0
 
 
 def test_the_photograph_s_activations_are_there_while_the_painting_is_looked_at():
     with_photograph, without = (
-        style_bytes((2048, 2048), CPU, content=content, style_size=(2048, 2048)) for content in (True, False)
+        style_bytes((2048, 2048), CPU, content=content, style_sizes=[(2048, 2048)]) for content in (True, False)
     )
     assert with_photograph - without == pytest.approx(2048 * 2048 * (32 + 12))
 
@@ -164,7 +164,7 @@ def test_without_need_there_are_no_bands_and_with_it_as_high_ones_as_fit():
 def test_the_painting_s_bands_are_as_high_as_fit():
     sizes = {"content": True, "style_size": (4000, 2000)}
     for limit in (1.6e9, 2e9):
-        plan = make_plan(CPU, (256, 256), style_size=(4000, 2000), limit=limit)
+        plan = make_plan(CPU, (256, 256), style_sizes=[(4000, 2000)], limit=limit)
         assert plan.rows is None and plan.style_rows % 64 == 0 and plan.in_bands
         assert plan.bytes == style_bytes((256, 256), CPU, **sizes, rows=plan.style_rows) <= limit
         assert style_bytes((256, 256), CPU, **sizes, rows=plan.style_rows + 64) > limit
@@ -187,7 +187,7 @@ def test_a_limit_that_cannot_be_kept_is_refused_with_one_that_can():
 @pytest.mark.parametrize(("settings", "way"), [(CPU, "--image-size"), (replace(CPU, style_size=4000), "--style-size")])
 def test_a_painting_that_is_too_large_even_in_bands_is_named_as_the_reason(settings, way):
     with pytest.raises(MinistyleError, match=f"a style picture of 4000 x 4000 pixels.* a smaller {way} takes"):
-        make_plan(settings, (256, 256), style_size=(4000, 4000), limit=1e9)
+        make_plan(settings, (256, 256), style_sizes=[(4000, 4000)], limit=1e9)
 
 
 # Whole runs --------------------------------------------------------------------------------------------------

@@ -209,8 +209,8 @@ def test_a_term_that_looks_at_the_pixels_need_not_be_additive(network64, random)
 @pytest.mark.parametrize(("size", "rows"), [((267, 40), 64), ((161, 48), 128), ((70, 33), 128)])
 def test_gram_matrices_summed_over_bands_are_those_of_the_whole_picture(network64, random, size, rows):
     style, layers = random.uniform(0, 255, (*size, 3)), ("conv1_1", "conv3_2", "conv5_1")
-    banded = bands.gram_matrices(network64, style, layers, rows=rows)
-    whole = terms.gram_matrices(network64, style, layers)
+    banded = bands.style_statistics(network64, style, layers, rows=rows)
+    whole = terms.style_statistics(network64, style, layers)
     assert list(banded) == list(layers)
     for name in layers:
         assert relative_error(banded[name], whole[name]) < 1e-12
@@ -225,7 +225,7 @@ def test_activations_put_together_from_bands_are_those_of_the_whole_picture(netw
 
 def test_a_painting_with_a_margin_is_refused(network64):
     with pytest.raises(MinistyleError, match="margin"):
-        bands.gram_matrices(network64, np.zeros((192, 64, 3)), ("conv1_1",), 64, rows=64)
+        bands.style_statistics(network64, np.zeros((192, 64, 3)), ("conv1_1",), margin=64, rows=64)
 
 
 @pytest.mark.parametrize("border", ["zero", "mirror"])

@@ -70,7 +70,7 @@ def large_pictures(random):
 
 def test_a_job_has_its_pictures_in_the_sizes_asked_for(files):
     job = Job.of(Settings(image_size=28, style_size=36), *files[:2])
-    assert job.photograph.shape == (20, 28, 3) and job.painting.shape == (36, 24, 3)
+    assert job.photograph.shape == (20, 28, 3) and job.styles[0].picture.shape == (36, 24, 3)
     assert job.size == (20, 28)
     texture = replace(SMALL, init="noise")
     assert Job.of(texture, None, files[1]).size == (32, 21)
@@ -262,7 +262,7 @@ def heights_in_the_network(job, monkeypatch):
 def test_a_tileable_picture_is_not_made_in_bands():
     settings = Settings.from_preset("texture", style_layers="conv1_1", image_size=64, iterations=1)
     options = {"size": (1024, 64), "tileable": True}
-    limit = make_plan(settings, (1024, 64), content=False, style_size=(320, 300)).bytes - 1e6
+    limit = make_plan(settings, (1024, 64), content=False, style_sizes=[(320, 300)]).bytes - 1e6
     job = Job.of(replace(settings, max_memory=limit / 1e9), None, PAINTING, **options)
     with pytest.raises(MinistyleError, match="cannot be made in bands"):
         job.run()

@@ -19,6 +19,9 @@ from weight_files import (
     PUBLISHED_SHA256,
     SHIPPED,
     SHIPPED_LAYERS,
+    VGG16_LAYERS,
+    VGG16_MD5,
+    VGG16_NUMBERS,
     assert_one_sentence,
     attributes,
     copy_package,
@@ -114,6 +117,44 @@ def test_import_of_another_network_does_not_take_over_the_shipped_mean_activatio
     made = import_weights(keras_file, tmp_path / "made.h5", verify=False)
     assert stored(made, "mean_activation") == {}
     assert not [name for name in attributes(made) if name.startswith("mean_activation_")]
+
+
+# VGG-16 ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def keras_file_of_vgg16(tmp_path):
+    return write_keras_file(tmp_path / "keras.h5", numbers=VGG16_NUMBERS)
+
+
+@pytest.mark.parametrize(("dtype", "count"), [("float16", 11), ("float32", 13)])
+def test_vgg16_is_known_by_its_layers(keras_file_of_vgg16, tmp_path, dtype, count):
+    made = load_weights(import_weights(keras_file_of_vgg16, tmp_path / "made.h5", dtype=dtype, verify=False))
+    assert made.architecture == "VGG-16"
+    assert list(made.layers) == VGG16_LAYERS[:count]
+    for name, arrays in made.layers.items():
+        for array, original in zip(arrays, VGG16_NUMBERS[name], strict=True):
+            np.testing.assert_array_equal(array, original.astype(dtype))
+    assert (made.channel_order, made.pixel_mean.tolist()) == ("BGR", [103.939, 116.779, 123.68])
+    assert made.mean_activations == {}
+
+
+def test_another_file_than_the_published_vgg16_is_refused_by_its_md5(keras_file_of_vgg16, tmp_path, monkeypatch):
+    digest = hashlib.md5(keras_file_of_vgg16.read_bytes()).hexdigest()
+    with pytest.raises(MinistyleError) as caught:
+        import_weights(keras_file_of_vgg16, tmp_path / "made.h5")
+    for named in (str(keras_file_of_vgg16), "MD5", digest, VGG16_MD5, "--no-verify"):
+        assert named in str(caught.value)
+    assert not (tmp_path / "made.h5").exists()
+    monkeypatch.setitem(FORMATS, "Keras, VGG-16", replace(FORMATS["Keras, VGG-16"], md5=digest))
+    assert import_weights(keras_file_of_vgg16, tmp_path / "made.h5").exists()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_vgg16_does_not_become_the_network_that_is_used_by_itself(keras_file_of_vgg16, dtype):
+    with pytest.raises(MinistyleError, match=r"-o.* only VGG-19"):
+        import_weights(keras_file_of_vgg16, dtype=dtype, verify=False)
+    assert find_weights() == SHIPPED
 
 
 # What is refused -------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = shipped_path("weights/vgg19.h5")
 PUBLISHED_SHA256 = "bde7da0dfd621cbf86e11ce04e4946a9a42634c2cfd21318bba090d860699e35"
 
+VGG16_MD5 = "6d6bbae143d832006294945121d1f1fc"  # from Keras's source
+
 # Simonyan and Zisserman (2014), table 1, column E.
 BLOCKS = (64, 2), (128, 2), (256, 4), (512, 4), (512, 4)  # channels, convolutions
 CHANNELS = {
@@ -24,14 +26,15 @@ CHANNELS = {
 }
 ALL_LAYERS = list(CHANNELS)
 SHIPPED_LAYERS = ALL_LAYERS[: ALL_LAYERS.index("conv5_1") + 1]
+VGG16_LAYERS = [name for name in ALL_LAYERS if name not in ("conv3_4", "conv4_4", "conv5_4")]  # column D
 DTYPE_LAYERS = [("float16", SHIPPED_LAYERS), ("float32", ALL_LAYERS)]
 
 
-def small_network():
-    """Return a small network's numbers: every layer of VGG-19, with other numbers of channels."""
+def small_network(layers=ALL_LAYERS):
+    """Return a small network's numbers: some layers, by default all of VGG-19, with other numbers of channels."""
     random = np.random.default_rng(0)
     numbers, channels_in = {}, 3
-    for index, name in enumerate(ALL_LAYERS):
+    for index, name in enumerate(layers):
         channels_out = 4 + index % 3
         kernel = random.standard_normal((3, 3, channels_in, channels_out), np.float32)
         numbers[name] = kernel, random.standard_normal(channels_out, np.float32)
@@ -40,13 +43,17 @@ def small_network():
 
 
 NUMBERS = small_network()
+VGG16_NUMBERS = small_network(VGG16_LAYERS)
 
 
-def write_keras_file(path, kernel_name="W_1:0", bias_name="b_1:0"):
-    """Write the small network in Keras's layout, by default with the names of the published file. Return the path."""
+def write_keras_file(path, kernel_name="W_1:0", bias_name="b_1:0", numbers=NUMBERS):
+    """Write a network, by default the small one, in Keras's layout. Return the path.
+
+    The names of the arrays are by default those of the published file.
+    """
     with h5py.File(path, "w") as file:
         file.create_group("input_2")
-        for name, (kernel, bias) in NUMBERS.items():
+        for name, (kernel, bias) in numbers.items():
             layer = name.replace("conv", "block").replace("_", "_conv")  # conv4_2 -> block4_conv2
             file[f"{layer}/{layer}_{kernel_name}"] = kernel
             file[f"{layer}/{layer}_{bias_name}"] = bias

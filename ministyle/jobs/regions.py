@@ -1,0 +1,180 @@
+"""Paintings and masks: from what a user gives to arrays, and which part of the picture takes which style.
+
+| masks | what they say |
+|---|---|
+| a style mask | white is the part of its painting that counts |
+| a content mask, one painting | white takes the style, black stays as in the photograph |
+| a content mask, two paintings | white takes the first style, black the second |
+| a content mask for each painting | white takes that painting's style |
+| colour-coded masks, one for the content and one for each painting | a region takes the style of its own colour |
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import MinistyleError
+from ..pictures.masks import GREY, check_proportions, corresponding, read_mask, resize_mask
+from ..pictures.reading import read_alpha, read_picture
+from ..styles import as_styles
+
+ALPHA = "alpha"  # in place of a content mask: the photograph's own opacity
+
+
+def read_styles(settings, style, content=None, content_mask=None, size=None):
+    """Decode paintings and masks.
+
+    Parameters
+    ----------
+    settings : Settings
+    style : painting, `Style`, sequence of these, or None
+    content : path, PIL image or array, the photograph, of which only the opacity is needed here
+    content_mask : mask, `ALPHA`, a sequence of masks, or None; see above
+    size : (height, width) of the picture to be made, by default that of the first painting
+
+    Returns
+    -------
+    tuple of Style
+        Pictures are float32 arrays (h, w, 3), scaled; masks are arrays (h, w), and regions (H, W), 0 to 1. There may be
+        more than there are paintings: one for each colour of their masks.
+
+    Raises
+    ------
+    MinistyleError
+        A picture or mask cannot be read, is black, of other proportions, or leaves a region without a style; or there
+        are too many masks or numbers, or too few.
+    """
+    several = as_styles(style)
+    masks = _content_masks(content_mask, content)
+    if masks and not several:
+        raise MinistyleError("a content mask says where styles go, and there is no style picture")
+    weights, scales = (_each(settings, name, len(several)) for name in ("style_blend", "style_scale"))
+    decoded = []
+    for one, weight, scale in zip(several, weights, scales, strict=True):
+        length = max(16, round((settings.style_size or settings.image_size) * one.scale * scale))
+        picture = read_picture(one.picture, length, settings.side)
+        decoded.append(replace(one, picture=picture, weight=one.weight * weight, scale=one.scale * scale))
+    if decoded and not any(one.weight > 0 for one in decoded):
+        raise MinistyleError("the weights of the style pictures must not all be 0")
+    size = size or (decoded[0].picture.shape[:2] if decoded else None)
+    return tuple(
+        replace(
+            one,
+            mask=None if one.mask is None else resize_mask(one.mask, *one.picture.shape[:2]),
+            region=None if one.region is None else resize_mask(one.region, *size),
+        )
+        for one in _with_regions(decoded, masks, size)
+    )
+
+
+def _each(settings, name, count):
+    """Return a setting's numbers, one for each of so many paintings."""
+    values = getattr(settings, name) or (1.0,)
+    if values == (1.0,) or (name == "style_scale" and len(values) == 1):
+        values *= count
+    if count and len(values) != count:
+        raise MinistyleError(f"{name} has {len(values)} numbers for {_pictures(count)}")
+    return values[:count]
+
+
+def _pictures(count):
+    return "1 style picture" if count == 1 else f"{count} style pictures"
+
+
+def _content_masks(content_mask, content):
+    """Return the regions of each content mask, a list of dictionaries."""
+    if content_mask is None:
+        return []
+    masks = content_mask if isinstance(content_mask, list | tuple) else [content_mask]
+    read = []
+    for number, mask in enumerate(masks, 1):
+        name = "content mask" if len(masks) == 1 else f"content mask {number}"
+        if isinstance(mask, str) and mask == ALPHA:
+            opacity = None if content is None else read_alpha(content)
+            if opacity is None:
+                raise MinistyleError("content_mask (='alpha') needs a photograph that is transparent in parts")
+            if not opacity.max() > 0:
+                raise MinistyleError("the photograph is transparent everywhere: nothing would take the style")
+            read.append({GREY: opacity})
+        else:
+            read.append(read_mask(mask, name))
+    return read
+
+
+def _with_regions(styles, content_masks, size):
+    """Return styles with masks and regions as arrays, one for each pair of painting and colour."""
+    masks = [
+        None if one.mask is None else read_mask(one.mask, _name("style", styles, number))
+        for number, one in enumerate(styles)
+    ]
+    for number, (one, mask) in enumerate(zip(styles, masks, strict=True)):
+        for region in (mask or {}).values():
+            check_proportions(region, one.picture.shape[:2], _name("style", styles, number))
+    for mask in content_masks:
+        for region in mask.values():
+            check_proportions(region, size, "content mask")
+    if any(GREY not in mask for mask in content_masks):
+        return _by_colour(styles, masks, content_masks)
+    if any(mask is not None and GREY not in mask for mask in masks):
+        raise MinistyleError("a style mask is colour-coded; the content mask must be so, too")
+    masks = [None if mask is None else mask[GREY] for mask in masks]
+    regions = _regions(styles, [mask[GREY] for mask in content_masks], size)
+    return [replace(one, mask=m, region=r) for one, m, r in zip(styles, masks, regions, strict=True)]
+
+
+def _regions(styles, content_masks, size):
+    """Return for each style the region that grey content masks, or the style itself, give it."""
+    own = [None if one.region is None else read_mask(one.region, "region of a style") for one in styles]
+    if content_masks and any(own):
+        raise MinistyleError("give either content masks or regions of the styles, not both")
+    if any(own):
+        for region in filter(None, own):
+            if GREY not in region:
+                raise MinistyleError("the region of a style must be a grey picture")
+            check_proportions(region[GREY], size, "region of a style")
+        return [None if region is None else region[GREY] for region in own]
+    if not content_masks:
+        return [None] * len(styles)
+    if len(content_masks) == 1 and len(styles) == 2:
+        (white,) = content_masks
+        if white.min() >= 1:
+            raise MinistyleError("the content mask is white everywhere: nothing would take the second style")
+        return [white, 1 - white]
+    if len(content_masks) != len(styles):
+        raise MinistyleError(
+            f"{len(styles)} style pictures need as many content masks, got {len(content_masks)}; or make all masks "
+            "colour-coded"
+        )
+    return content_masks
+
+
+def _by_colour(styles, masks, content_masks):
+    """Return a style for each painting and colour that the content mask has and the painting's mask, too."""
+    if len(content_masks) > 1:
+        raise MinistyleError("one content mask is enough if it is colour-coded")
+    if any(one.region is not None for one in styles):
+        raise MinistyleError("give either content masks or regions of the styles, not both")
+    (regions,) = content_masks
+    for number, mask in enumerate(masks):
+        if mask is None or GREY in mask:
+            name = _name("style", styles, number)
+            raise MinistyleError(f"the content mask is colour-coded; the {name} must be so, too, with the same colours")
+    made = []
+    for colour, region in regions.items():
+        takers = [(one, corresponding(mask, colour)) for one, mask in zip(styles, masks, strict=True)]
+        takers = [replace(one, mask=mask, region=region) for one, mask in takers if mask is not None]
+        if not takers:
+            raise MinistyleError(f"no style mask has the colour {colour} of the content mask: it has no style there")
+        made += takers
+    return made
+
+
+def _name(kind, styles, number):
+    return f"{kind} mask" if len(styles) == 1 else f"{kind} mask {number + 1}"
+
+
+def uncovered(styles):
+    """Return the share of the picture to be made that takes no style, from 0 to 1; see `read_styles`."""
+    if not styles or any(one.region is None for one in styles):
+        return 0.0
+    return float(1 - np.minimum(1, sum(one.region for one in styles)).mean())

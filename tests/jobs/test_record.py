@@ -72,7 +72,9 @@ def test_bytes_and_open_files_have_the_hash_of_their_file_and_arrays_none():
 
 
 def test_what_is_read_is_what_was_written():
-    record = made(size=(np.int64(24), 32), tileable=True, output={"bits": 8, "alpha": "keep", "exif": True})
+    record = made(
+        size=(np.int64(24), 32), tileable=True, content_mask="alpha", output={"bits": 8, "alpha": "keep", "exif": True}
+    )
     write_picture("out.tif", np.zeros((4, 4, 3)), record=record)
     read = read_record("out.tif")
     assert read.pop("picture_sha256") == hashlib.sha256(bytes(48)).hexdigest()

@@ -24,9 +24,11 @@ extensions = [
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # notebooks are stored with their outputs; the tests run them
+nb_merge_streams = True  # of a progress line, only what it says at the end
 
 default_role = "code"  # docstrings put code in single backticks
 autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # docstrings say more: shapes and units
 numpydoc_show_class_members = False
 
 html_theme = "furo"

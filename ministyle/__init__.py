@@ -9,6 +9,7 @@ each uses only those above it.
 | `version` | the version |
 | `errors` | the one exception |
 | `files` | files that come with the project, and how a new one is written whole or not at all |
+| `types` | what signatures name: arrays and pictures |
 | `arrays` | NumPy or CuPy |
 | `layers` | convolution, ReLU, average and max pooling: each backward right below its forward |
 | `architecture` | VGG-19 and VGG-16 as tables of layers |
@@ -18,6 +19,7 @@ each uses only those above it.
 | `terms` | content, style and total variation as terms of the loss |
 | `objective` | equation 7: from pixels to the loss and its gradient |
 | `solvers` | minimise it: SciPy's L-BFGS-B, and L-BFGS and Adam by hand |
+| `keywords` | the types of settings, made from the next file |
 | `settings` | every default and where it comes from |
 | `algorithm` | all of it, from the pictures to the picture |
 
@@ -45,14 +47,16 @@ In short:
 
 from . import fast, version  # noqa: F401  `fast` registers its backend
 from .checks.gradients import check_gradients
+from .cost.estimate import Estimate
 from .errors import MinistyleError
 from .experiments.features import Distance, compare, style_features
 from .jobs.job import Job
-from .jobs.public import reconstruct_content, reconstruct_style, transfer
+from .jobs.public import estimate_transfer, reconstruct_content, reconstruct_style, transfer
 from .jobs.result import Result
 from .network import Network
 from .objective import Evaluation, Objective
 from .settings import PRESETS, Settings
+from .solvers import Step
 from .styles import Style
 from .weights.load import load_network
 
@@ -61,6 +65,7 @@ __version__ = version.VERSION
 __all__ = [
     "PRESETS",
     "Distance",
+    "Estimate",
     "Evaluation",
     "Job",
     "MinistyleError",
@@ -68,9 +73,11 @@ __all__ = [
     "Objective",
     "Result",
     "Settings",
+    "Step",
     "Style",
     "check_gradients",
     "compare",
+    "estimate_transfer",
     "load_network",
     "reconstruct_content",
     "reconstruct_style",

@@ -1,6 +1,7 @@
 """The one exception that users of the package meet, and what its sentences share."""
 
 import difflib
+from collections.abc import Collection, Iterable
 
 
 class MinistyleError(Exception):
@@ -11,7 +12,7 @@ class MinistyleError(Exception):
     """
 
 
-def check_choice(name, value, choices):
+def check_choice(name: str, value: object, choices: Collection[str]) -> None:
     """Refuse a value that is none of the choices.
 
     Parameters
@@ -25,7 +26,7 @@ def check_choice(name, value, choices):
         raise MinistyleError(f"{name} (={value!r}) must be one of {', '.join(choices)}{hint}")
 
 
-def did_you_mean(word, known):
+def did_you_mean(word: object, known: Iterable[str]) -> str:
     """Return the end of a sentence that proposes what a misspelt word may have meant, or nothing.
 
     Parameters
@@ -35,3 +36,23 @@ def did_you_mean(word, known):
     """
     similar = difflib.get_close_matches(str(word), map(str, known), n=1)
     return f"; did you mean {similar[0]}?" if similar else ""
+
+
+def check_matplotlib(what: str) -> None:
+    """Make sure, before long work begins, that something can be drawn.
+
+    Parameters
+    ----------
+    what : str, for the message
+
+    Raises
+    ------
+    MinistyleError
+        Matplotlib is not installed.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise MinistyleError(
+            f"{what} needs Matplotlib, which is not installed; install ministyle with the extra plot"
+        ) from None

@@ -8,7 +8,7 @@ has the table of its layers.
 functions of `layers`; faster backends register themselves in `BACKENDS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from . import arrays, layers
 from .architecture import ARCHITECTURES, Architecture
 from .arrays import array_module
 from .errors import MinistyleError, check_choice
+from .types import Array
 
 POOLING = {
     "average": (layers.average_pool_forward, layers.average_pool_backward),
@@ -187,18 +188,20 @@ class Network:
 
     architecture: Architecture = field(repr=False)
     weights: Any
-    operations: tuple = field(repr=False)
-    layers: tuple = field(repr=False)
+    operations: tuple[Operation, ...] = field(repr=False)
+    layers: tuple[str, ...] = field(repr=False)
     dtype: str
     device: str
     backend: Any = field(repr=False)
 
     @property
-    def margin(self):
+    def margin(self) -> int:
         """How many pixels of its mirror image surround a picture, at each edge."""
         return MARGIN if self.operations[0].kind == "surround" else 0
 
-    def features(self, pixels, layers):  # (H, W, 3) -> {name: (H_l, W_l, C_l)}
+    def features(
+        self, pixels: Array, layers: Iterable[str]
+    ) -> dict[str, Array]:  # (H, W, 3) -> {name: (H_l, W_l, C_l)}
         """Return a picture's activations, after the ReLU, at some layers.
 
         Parameters
@@ -210,7 +213,9 @@ class Network:
         run = self._run(self.to_device(pixels), taps)
         return {operation.layer: self._inside(x, operation.layer) for operation, x, _ in run if operation.layer in taps}
 
-    def forward(self, pixels, taps):  # (H, W, 3) -> {name: (H_l, W_l, C_l)}, tape
+    def forward(
+        self, pixels: Array, taps: Iterable[str]
+    ) -> tuple[dict[str, Array], list[Any]]:  # (H, W, 3) -> {name: (H_l, W_l, C_l)}, tape
         """Run a picture through the network as far as the deepest layer in `taps`.
 
         Parameters
@@ -247,7 +252,7 @@ class Network:
             if not left:
                 return
 
-    def backward(self, tape, feature_gradients, release=False):  # {name: (H_l, W_l, C_l)} -> (H, W, 3)
+    def backward(self, tape: list[Any], feature_gradients: dict[str, Any], release: bool = False) -> Array:  # (H, W, 3)
         """Propagate gradients from tapped layers back to the pixels, in one sweep.
 
         Parameters
@@ -284,15 +289,15 @@ class Network:
                 dx = operation.backward(dx, cache)
         return dx
 
-    def to_device(self, pixels):
+    def to_device(self, pixels: Array) -> Array:
         """Return a picture as an array on the network's device, in its data type."""
         return arrays.to_device(pixels, self.device, self.dtype)
 
-    def without_margin(self):
+    def without_margin(self) -> "Network":
         """Return the same network for pictures that are surrounded already, by `surround_forward`."""
         return replace(self, operations=self.operations[1:]) if self.margin else self
 
-    def check(self, shape, taps):
+    def check(self, shape: tuple[int, int, int], taps: Iterable[str]) -> None:
         """Raise `MinistyleError` if layers are unknown, or not reached from a picture of this shape (H, W, 3)."""
         if not taps:
             raise MinistyleError("name at least one layer of the network")

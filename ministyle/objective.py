@@ -5,23 +5,28 @@ respect to the activations, and sends the gradients back to the pixels in one sw
 """
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 from .errors import MinistyleError, check_choice
+from .network import Network
+from .styles import Styles
 from .terms import (
     CONTENT_LAYERS,
     CONVENTIONS,
     STYLE_LAYERS,
     GradientByRows,
     Scene,
+    Term,
     content_terms,
     covariance_terms,
     mean_terms,
     style_terms,
     total_variation_terms,
 )
+from .types import Array
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,10 @@ class Evaluation:
     """
 
     loss: Any
-    gradient: Any
-    terms: dict
+    gradient: Array
+    terms: dict[str, Any]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         """Yield loss and gradient."""
         return iter((self.loss, self.gradient))
 
@@ -85,24 +90,24 @@ class Objective:
 
     def __init__(
         self,
-        network,
-        terms=None,
+        network: Network,
+        terms: Iterable[Term] | None = None,
         *,
-        content=None,
-        style=None,
-        convention="mean",
-        strength=0.5,
-        content_weight=1.0,
-        style_weight=1.0,
-        covariance_weight=0.0,
-        mean_weight=0.0,
-        content_layers=CONTENT_LAYERS,
-        style_layers=STYLE_LAYERS,
-        content_layer_weights="equal",
-        style_layer_weights="equal",
-        tv_weight=0.0,
-        tv_edge=math.inf,
-    ):
+        content: Array = None,
+        style: Styles | None = None,
+        convention: str = "mean",
+        strength: float = 0.5,
+        content_weight: float = 1.0,
+        style_weight: float = 1.0,
+        covariance_weight: float = 0.0,
+        mean_weight: float = 0.0,
+        content_layers: Sequence[str] = CONTENT_LAYERS,
+        style_layers: Sequence[str] = STYLE_LAYERS,
+        content_layer_weights: str | Sequence[float] = "equal",
+        style_layer_weights: str | Sequence[float] = "equal",
+        tv_weight: float = 0.0,
+        tv_edge: float = math.inf,
+    ) -> None:
         check_choice("convention", convention, CONVENTIONS)
         if terms is None:
             scene = self._scene(network, content, style)
@@ -132,7 +137,7 @@ class Objective:
             if names.count(name) > 1:
                 raise MinistyleError(f"two terms of the loss are named '{name}'; give each a name of its own")
 
-    def __call__(self, pixels):  # (H, W, 3) -> Evaluation
+    def __call__(self, pixels: Array) -> Evaluation:  # (H, W, 3) -> Evaluation
         """Evaluate a picture. Nothing is moved between host and device.
 
         Parameters

@@ -5,18 +5,22 @@ function that makes the term.
 """
 
 import dataclasses
+import inspect
 import math
 import numbers
 import os
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from types import MappingProxyType, UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_args
 
 import numpy as np
 
 from .architecture import known_layer_names
 from .arrays import DEVICES
 from .errors import MinistyleError, check_choice, did_you_mean
+from .keywords import SettingsKeywords
 from .network import BACKENDS, DTYPES, POOLING
 from .solvers import LEARNING_RATE, SOLVERS
 from .terms import (
@@ -31,6 +35,7 @@ from .terms import (
     style_terms,
     total_variation_terms,
 )
+from .types import Picture
 
 SIDES = ("longest", "shortest")
 BORDERS = ("mirror", "zero", "replicate")  # a tileable picture has a periodic one
@@ -38,9 +43,12 @@ Numbers = tuple[float, ...]  # the type of a setting that is several numbers
 COLOURS = {}  # ways to treat the colours of photograph and painting, name -> method; `pictures.colours` fills it
 OWN_SIZE = "content"  # as an image size: that of the photograph itself
 MAXIMUM_SIZE = 65500  # pixels: what a JPEG file can hold
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _setting(default, help, source, choices=None, minimum=None, maximum=math.inf, unit=None, term=None, earlier=None):
+def _setting(
+    default, help, source, choices=None, minimum=None, maximum=math.inf, unit=None, term=None, earlier=None
+) -> Any:
     """Declare a field of `Settings`.
 
     Parameters
@@ -59,6 +67,11 @@ def _setting(default, help, source, choices=None, minimum=None, maximum=math.inf
     limits = {"minimum": minimum, "maximum": maximum, "unit": unit}
     about = {"help": help, "source": source, "choices": choices, "term": term, "earlier": earlier}
     return field(default=default, metadata={**about, **limits})
+
+
+def kind_of(setting: "dataclasses.Field[Any]") -> Any:
+    """Return the type of a field of `Settings`: of several, the first."""
+    return get_args(setting.type)[0] if isinstance(setting.type, UnionType) else setting.type
 
 
 def choices_of(setting):
@@ -88,24 +101,24 @@ class Settings:
         maximum=MAXIMUM_SIZE,
     )
     side: str = _setting("longest", "which side --image-size and --style-size measure", "ours", SIDES)
-    style_size: int = _setting(
+    style_size: int | None = _setting(
         None,
         "the same for the style picture; by default that of --image-size",
         "the authors' code",
         minimum=16,
         maximum=MAXIMUM_SIZE,
     )
-    style_scale: tuple[float, ...] = _setting(
+    style_scale: Numbers | None = _setting(
         None,
         "how many times that size: one number, or one for each style picture; larger means larger brush strokes",
         "ours",
         minimum=0.05,
         maximum=20,
     )
-    style_blend: tuple[float, ...] = _setting(
+    style_blend: Numbers | None = _setting(
         None, "how much each of several style pictures counts, such as 2,1; by default all alike", "ours", minimum=0
     )
-    init: str = _setting(
+    init: Picture = _setting(
         "content",
         "what to start from: 'noise', 'content', 'style' or a picture file",
         "docs/pictures.md: blurred-start; the paper starts from noise",
@@ -158,20 +171,20 @@ class Settings:
         maximum=1e9,
         earlier=1e9,
     )
-    content_layers: tuple = _setting(
+    content_layers: tuple[str, ...] = _setting(
         CONTENT_LAYERS,
         "layers whose activations are matched, separated by commas; 'transfer --list-layers' shows those there are",
         "the paper, figure 2",
     )
-    content_layer_weights: str | tuple = _setting(
+    content_layer_weights: str | Numbers = _setting(
         "equal",
         "how alpha is divided among the content layers: 'equal' (1 / number of layers) or a number for each",
         "ours; the paper has one content layer",
     )
-    style_layers: tuple = _setting(
+    style_layers: tuple[str, ...] = _setting(
         STYLE_LAYERS, "layers whose Gram matrices are matched, separated by commas", "the paper, figure 2"
     )
-    style_layer_weights: str | tuple = _setting(
+    style_layer_weights: str | Numbers = _setting(
         "geometric",
         "w_l of equation 5: 'geometric' (each 2/3 of the next shallower one, 1 in all), 'equal' (1 / number of layers, "
         "as in the paper), 'inverse-square' (1 / N^2 for N filters) or a number for each style layer",
@@ -219,14 +232,14 @@ class Settings:
     gtol: float = _setting(
         0.0, "stop when no component of the gradient, loss per grey level, exceeds this", "ours", minimum=0
     )
-    weights: str = _setting(None, "weight file; by default the one that 'info' shows", "ours")
+    weights: str | os.PathLike[str] | None = _setting(None, "weight file; by default the one that 'info' shows", "ours")
     pyramid: bool = _setting(
         True,
         "coarse to fine: begin with a picture of 120 to 240 pixels and double it until it has its size, with half the "
         "iterations at each size but the last",
         "the authors' later papers; docs/pictures.md: one-scale",
     )
-    max_memory: float = _setting(
+    max_memory: float | None = _setting(
         None,
         "GB that the program may take; a picture that takes more is worked on in bands",
         "ours",
@@ -240,7 +253,7 @@ class Settings:
         "ours",
         lambda: ("auto", *BACKENDS),
     )
-    threads: int = _setting(
+    threads: int | None = _setting(
         None, "threads of the fast convolution; by default all cores", "ours", minimum=1, maximum=1024
     )
     tf32: bool = _setting(
@@ -255,7 +268,11 @@ class Settings:
     )
     device: str = _setting("auto", "where to compute; 'auto' takes a GPU where there is one", "ours", DEVICES)
 
-    def __post_init__(self):
+    if TYPE_CHECKING:  # what is allowed is more than what the fields hold afterwards: "4GB", a list of layers
+
+        def __init__(self, **settings: Unpack[SettingsKeywords]) -> None: ...
+
+    def __post_init__(self) -> None:
         """Refuse what is impossible, before any work begins."""
         for setting in dataclasses.fields(self):
             object.__setattr__(self, setting.name, _checked(setting, getattr(self, setting.name)))
@@ -268,7 +285,7 @@ class Settings:
             raise MinistyleError("style_blend must have a number greater than 0")
 
     @classmethod
-    def from_preset(cls, preset="default", **changes):
+    def from_preset(cls, preset: str = "default", **changes: Unpack[SettingsKeywords]) -> "Settings":
         """Return a preset's settings, with changes.
 
         Parameters
@@ -281,7 +298,8 @@ class Settings:
         for name in changes:
             if name not in known:
                 raise MinistyleError(f"there is no setting {name!r}{did_you_mean(name, known)}")
-        return cls(**{**PRESETS[preset], **changes})
+        kept = {name: value for name, value in PRESETS[preset].items() if name not in changes}
+        return Settings(**kept, **changes)  # a call from which editors know the settings' names
 
 
 def terms_of(settings, scene):
@@ -297,24 +315,26 @@ def _checked(setting, value):
         return None
     if choices is not None:
         check_choice(name, value, choices)
-    kind = int if setting.type == int | str else setting.type
     if setting.type == int | str and isinstance(value, str):
         if value != OWN_SIZE:
             raise MinistyleError(f"{name} (={value!r}) must be a whole number or {OWN_SIZE!r}")
         return value
     if setting.metadata["unit"] == "GB" and isinstance(value, str):
         value = _gigabytes(name, value)
+    kind = kind_of(setting)
     if kind in (int, float):
         _check_number(name, value, kind, setting.metadata["minimum"], setting.metadata["maximum"])
         return kind(value)
-    if setting.type == Numbers:
+    if kind == Numbers:
         return _numbers(setting, value)
-    if setting.type is bool:
+    if kind is bool:
         if not isinstance(value, bool | np.bool_):
             raise MinistyleError(f"{name} (={value!r}) must be True or False")
         return bool(value)
     if name == "weights" and not isinstance(value, str | os.PathLike):
         raise MinistyleError(f"{name} (={value!r}) must be a path")
+    if name == "init" and hasattr(value, "pixels"):  # of a `Result` only the picture counts, not where it came from
+        return value.pixels
     if name == "init" and (value is None or isinstance(value, numbers.Number)):
         raise MinistyleError(f"{name} (={value!r}) must be 'noise', 'content', 'style' or a picture")
     return value
@@ -445,4 +465,36 @@ _PRESETS = {
         "history_size": 100,
     },
 }
-PRESETS = MappingProxyType({name: MappingProxyType(changes) for name, changes in _PRESETS.items()})
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {name: MappingProxyType(changes) for name, changes in _PRESETS.items()}
+)
+
+
+def names_settings(preset: str) -> Callable[[Function], Function]:
+    """Return a decorator: a function's signature, as `help` and notebooks show it, names all that **settings may be.
+
+    Parameters
+    ----------
+    preset : str, the function's own, whose values are shown as defaults
+    """
+    types = {name: kind.__forward_arg__ for name, kind in SettingsKeywords.__annotations__.items()}
+    named = [
+        inspect.Parameter(
+            setting.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=PRESETS[preset].get(setting.name, setting.default),
+            annotation=types.get(setting.name, inspect.Parameter.empty),
+        )
+        for setting in dataclasses.fields(Settings)
+    ]
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+        *own, _ = signature.parameters.values()  # the last one is **settings
+        setattr(function, "__signature__", signature.replace(parameters=[*own, *named]))  # noqa: B010  for mypy
+        return function
+
+    return decorate
+
+
+names_settings("default")(vars(Settings)["from_preset"].__func__)  # which came before there was anything to name

@@ -20,9 +20,9 @@ Style Transfer", arXiv:1611.07865. There T is scaled to sum T_k^2 = 1; dividing 
 mask over the picture's pixels, and goes down the network by average pooling.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from . import losses
 from .arrays import array_module, read_scalars
 from .errors import MinistyleError
 from .layers import average_pool_forward
+from .types import Picture
 
 
 @dataclass(frozen=True)
@@ -124,11 +125,15 @@ class Style:
         Where in the picture to be made the style goes, likewise. It has the proportions of that picture.
     """
 
-    picture: Any
+    picture: Picture
     weight: float = 1.0
-    mask: Any = None
+    mask: Picture | None = None
     scale: float = 1.0
-    region: Any = None
+    region: Picture | None = None
+
+
+Styles: TypeAlias = Picture | Style | Sequence[Picture | Style]  # one painting, or several
+Masks: TypeAlias = Picture | Sequence[Picture]
 
 
 def as_styles(style):

@@ -345,6 +345,13 @@ def test_the_citation_is_of_this_version():
     assert re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text("utf-8"), re.MULTILINE)[1] == version()
 
 
+@pytest.mark.slow
+def test_type_checkers_accept_a_program_that_uses_the_installed_package_and_find_its_mistakes(wheel_python, tmp_path):
+    program = shutil.copy(ROOT / "tests/typing/public_api.py", tmp_path)
+    strict = ("--strict", "--config-file=", f"--python-executable={wheel_python}", "--cache-dir=cache")
+    assert "no issues found" in run(sys.executable, "-m", "mypy", *strict, program, cwd=tmp_path)
+
+
 # The wheel and the source archive --------------------------------------------------------------------
 
 
@@ -362,6 +369,7 @@ def test_wheel_holds_the_modules_weights_pictures_and_licences_and_nothing_else(
     expected = {
         **{f"ministyle/{name}.py": ROOT / f"ministyle/{name}.py" for name in (m.replace(".", "/") for m in MODULES)},
         **{f"ministyle/shipped/{relative}": ROOT / relative for relative in shipped},
+        "ministyle/py.typed": ROOT / "ministyle/py.typed",
         f"{information}/licenses/LICENSE": ROOT / "LICENSE",
         f"{information}/licenses/weights/LICENSE": ROOT / "weights/LICENSE",
     }

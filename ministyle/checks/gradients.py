@@ -1,6 +1,8 @@
 """Every gradient checked: the operations, the losses, and the whole way from pixels to loss; see `measures`."""
 
 import itertools
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -45,12 +47,20 @@ class Check:
     convolution: str = ""
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         """True if the error is within the tolerance; nan is not."""
         return bool(self.error <= self.tolerance)
 
 
-def check_gradients(weights=None, *, size=32, directions=3, seed=0, device="cpu", convolution="all"):
+def check_gradients(
+    weights: str | os.PathLike[str] | Weights | None = None,
+    *,
+    size: int = 32,
+    directions: int = 3,
+    seed: int = 0,
+    device: str = "cpu",
+    convolution: str = "all",
+) -> Iterator[Check]:
     """Check every operation, every loss, and the whole way from pixels to loss through the real network.
 
     Everything is computed in float64.

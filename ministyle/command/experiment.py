@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from ..experiments.contact_sheet import check_matplotlib
+from ..errors import check_matplotlib
 from ..experiments.executors import InThisProcess, open_executor
 from ..experiments.panels import render
 from ..experiments.records import MANIFESTS
@@ -40,7 +40,7 @@ def add_ratios_flag(command, default, what):
 
 def run_experiment(options, to_make, folder, draw):
     """Make all panels of an experiment, and whatever `draw` makes of their records."""
-    check_matplotlib()
+    check_matplotlib("a contact sheet")
     device = to_make[0].settings.device
     progress = PanelProgress(to_make, options.quiet)
     try:

@@ -1,6 +1,5 @@
 """What all commands that make one picture have in common."""
 
-import itertools
 import sys
 import tempfile
 from functools import partial
@@ -10,6 +9,7 @@ from .. import arrays
 from ..cost.available import available_memory
 from ..cost.estimate import memory_warning
 from ..errors import MinistyleError
+from ..jobs.history import by_kind, by_scale
 from ..jobs.job import Job
 from ..pictures.values import psnr
 from ..weights.find import find_weights
@@ -87,23 +87,14 @@ def write_result(output, pixels, overwrite, write):
 def _report(result):
     """Print why the solver stopped and how the loss fell; at the last scale also the terms, added up by kind."""
     print(result.message)
-    by_scale = [list(steps) for _, steps in itertools.groupby(result.history, lambda step: step.size)]
-    for steps in by_scale[:-1]:
+    scales = by_scale(result.history)
+    for steps in scales[:-1]:
         height, width = steps[0].size
         print(f"{f'loss, {width} x {height}':17} {steps[0].loss:10.4g} -> {steps[-1].loss:10.4g}")
-    first, last = by_scale[-1][0], by_scale[-1][-1]
+    first, last = scales[-1][0], scales[-1][-1]
     bands = f", in bands of {result.band_rows} rows" if result.band_rows else ""
     print(f"{last.iteration} iterations, {last.evaluations} evaluations, {last.seconds:.1f} s{bands}")
     print(f"{'loss':17} {first.loss:10.4g} -> {last.loss:10.4g}")
-    before, after = _by_kind(first.terms), _by_kind(last.terms)
+    before, after = by_kind(first.terms), by_kind(last.terms)
     for kind in before:
         print(f"  {kind:15} {before[kind]:10.4g} -> {after[kind]:10.4g}")
-
-
-def _by_kind(terms):
-    """Add up the layers' terms: "style conv1_1" and "style conv2_1" to "style"."""
-    sums = {}
-    for name, value in terms.items():
-        kind = name.split(" conv")[0]
-        sums[kind] = sums.get(kind, 0.0) + value
-    return sums

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import arrays
 from ..errors import did_you_mean
-from ..settings import PRESETS, Numbers, Settings, choices_of
+from ..settings import PRESETS, Numbers, Settings, choices_of, kind_of
 from ..version import VERSION
 
 
@@ -126,15 +126,11 @@ def _add_setting(group, flag, setting, own_default):
     elif setting.default is not None:
         text += f" (default: {_shown(setting.default)}; {setting.metadata['source']})"
     options = {"dest": setting.name, "default": argparse.SUPPRESS, "help": text.replace("%", "%%")}
-    if setting.type is bool:
+    if kind_of(setting) is bool:
         group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
     else:
-        parse = {
-            tuple: names,
-            str | tuple: _layer_weights,
-            Numbers: weights,
-            int | str: _number_or_word,
-        }.get(setting.type, setting.type)
+        lists = {tuple[str, ...]: names, str | Numbers: _layer_weights, Numbers | None: weights}
+        parse = {**lists, int | str: _number_or_word}.get(setting.type, kind_of(setting))
         if setting.metadata["unit"] == "GB":  # which `Settings` reads itself
             parse = str
         choices = choices_of(setting)

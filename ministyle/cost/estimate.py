@@ -36,10 +36,10 @@ class Estimate:
 
     seconds: float
     bytes: float
-    size: tuple
+    size: tuple[int, int]
     band_rows: int | None
 
-    def __str__(self):
+    def __str__(self) -> str:
         """Return it as a user reads it."""
         bands = f", in bands of {self.band_rows} rows" if self.band_rows else ""
         cost = f"about {_duration(self.seconds)} and {self.bytes / 1e9:.1f} GB"

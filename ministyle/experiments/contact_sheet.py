@@ -4,28 +4,11 @@ import math
 
 import numpy as np
 
-from ..errors import MinistyleError
 from ..files import new_file
 
 DPI = 100
 GAP = 12  # pixels between pictures
 SMALL, LARGE = 9, 11  # points
-
-
-def check_matplotlib():
-    """Make sure, before long work begins, that a contact sheet can be drawn.
-
-    Raises
-    ------
-    MinistyleError
-        Matplotlib is not installed.
-    """
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError:
-        raise MinistyleError(
-            "a contact sheet needs Matplotlib, which is not installed; install ministyle with the extra plot"
-        ) from None
 
 
 def contact_sheet(path, rows, *, title="", row_labels=(), column_labels=()):

@@ -4,21 +4,32 @@ The paper conjectures that Gram matrices can tell paintings apart by style, alth
 paintings. `docs/examples/tell_styles_apart.py` tests this.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import losses
 from ..arrays import to_host
+from ..network import Network
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize
 from ..terms import CONTENT_LAYERS, STYLE_LAYERS
+from ..types import Picture
 from ..weights.load import load_network
 
 COMPARED_LAYERS = tuple(sorted({*CONTENT_LAYERS, *STYLE_LAYERS}))
 
 
-def style_features(image, layers=STYLE_LAYERS, *, image_size=None, network=None):  # -> (D,)
+def style_features(
+    image: Picture,
+    layers: Sequence[str] = STYLE_LAYERS,
+    *,
+    image_size: int | None = None,
+    network: Network | None = None,
+) -> NDArray[Any]:  # (D,)
     """Return a picture's style as one vector, made of its Gram matrices.
 
     The squared Euclidean distance between the vectors of two pictures is the style loss of equation 5 between them.
@@ -82,7 +93,14 @@ class Distance:
     relative_style: float
 
 
-def compare(picture, reference, layers=COMPARED_LAYERS, *, image_size=None, network=None):
+def compare(
+    picture: Picture,
+    reference: Picture,
+    layers: Sequence[str] = COMPARED_LAYERS,
+    *,
+    image_size: int | None = None,
+    network: Network | None = None,
+) -> list[Distance]:
     """Return how far apart two pictures are in the network's terms, a `Distance` for each layer.
 
     Parameters

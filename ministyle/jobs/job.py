@@ -5,24 +5,29 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import algorithm
 from ..arrays import to_host
-from ..cost.estimate import estimate
-from ..cost.memory import make_plan
+from ..cost.estimate import Estimate, estimate
+from ..cost.memory import Plan, make_plan
 from ..errors import MinistyleError
 from ..fast import bands
+from ..network import Network
+from ..objective import Objective
 from ..pictures.colours import COLOURS
 from ..pictures.masks import resize_mask
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize
 from ..settings import Settings
-from ..solvers import BOUNDS, Outcome
+from ..solvers import BOUNDS, OnStep, Outcome
 from ..solvers.problem import INTERRUPTED
+from ..styles import Masks, Style, Styles
+from ..types import Array, Picture
 from ..weights.load import load_network
 from .regions import read_styles
 from .result import Result
-from .scales import continued, scales, with_own_size
+from .scales import Scale, continued, scales, with_own_size
 
 TILE = 16  # pixels: all of VGG-19's pooling layers halve a side that is a multiple of it without a remainder
 MARGIN = 128  # pixels around a tileable picture's painting: farther than the 126 that conv5_4 sees
@@ -45,20 +50,29 @@ class Job:
     """
 
     settings: Settings
-    photograph: np.ndarray | None = field(repr=False)
-    styles: tuple = field(repr=False)
-    size: tuple
+    photograph: NDArray[np.float32] | None = field(repr=False)
+    styles: tuple[Style, ...] = field(repr=False)
+    size: tuple[int, int]
     tileable: bool = False
-    init: np.ndarray | None = field(default=None, repr=False)
+    init: NDArray[np.float32] | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, settings, content=None, style=None, *, content_mask=None, size=None, tileable=False):
+    def of(
+        cls,
+        settings: Settings,
+        content: Picture | None = None,
+        style: Styles | None = None,
+        *,
+        content_mask: Masks | None = None,
+        size: tuple[int, int] | None = None,
+        tileable: bool = False,
+    ) -> "Job":
         """Make a job of pictures, which are decoded and scaled here.
 
         Parameters
         ----------
         settings : Settings
-        content : path, PIL image or array (H, W, 3), RGB, 0 to 255, or None
+        content : path, PIL image, array (H, W, 3), RGB, 0 to 255, or Result
         style : the same, a `Style`, or a list of them; content or style alone makes a reconstruction
         content_mask : picture or list of pictures, optional
             Which part of the picture takes which style, see `jobs.regions`; "alpha" is the photograph's own opacity.
@@ -92,7 +106,7 @@ class Job:
         return cls(settings, photograph, styles, tuple(size), tileable, init)
 
     @cached_property
-    def network(self):
+    def network(self) -> Network:
         """The network that the settings ask for."""
         settings = self.settings
         return load_network(
@@ -108,7 +122,7 @@ class Job:
         )
 
     @cached_property
-    def pictures(self):
+    def pictures(self) -> tuple[NDArray[np.float32] | None, tuple[Style, ...]]:
         """The photograph and the styles as the network sees them, treated for the sake of colours."""
         before = COLOURS[self.settings.colours].before
         content, _ = before(self.photograph, None)
@@ -117,16 +131,16 @@ class Job:
         )
 
     @property
-    def margin(self):
+    def margin(self) -> int:
         """The pixels that surround the painting, at each edge, while its Gram matrices are computed."""
         return MARGIN if self.tileable else 0
 
     @property
-    def scales(self):
+    def scales(self) -> list[Scale]:
         """The sizes that the picture goes through, a list of `Scale`."""
         return scales(self.settings, self.size, multiple=TILE if self.tileable else 1)
 
-    def plan_at(self, scale, limit=None):
+    def plan_at(self, scale: Scale, limit: float | None = None) -> Plan:
         """Return a `cost.memory.Plan`, how memory is used at a scale within a limit; see `cost.memory.make_plan`."""
         return make_plan(
             self.settings,
@@ -137,13 +151,13 @@ class Job:
             architecture=self.network.architecture,
         )
 
-    def style_sizes_at(self, scale):
+    def style_sizes_at(self, scale: Scale) -> list[tuple[int, int]]:
         """Return the (height, width) of each painting at a scale, with what surrounds it."""
         return [
             tuple(side + 2 * self.margin for side in scale.reduced(style.picture.shape[:2])) for style in self.styles
         ]
 
-    def styles_at(self, scale):
+    def styles_at(self, scale: Scale) -> list[Style]:
         """Return the styles as the network sees them at a scale, their masks and regions in the sizes that fit."""
         _, styles = self.pictures
         at_scale = []
@@ -154,7 +168,7 @@ class Job:
             at_scale.append(replace(style, picture=picture, mask=mask, region=region))
         return at_scale
 
-    def objective_at(self, scale, plan=None):
+    def objective_at(self, scale: Scale, plan: Plan | None = None) -> Objective:
         """Return the `Objective` at a scale, by default in bands where `settings.max_memory` asks for them."""
         content, _ = self.pictures
         content = None if content is None else resize(content, *scale.size)
@@ -178,11 +192,11 @@ class Job:
         self.network.backend.release()  # what the targets took: it may be more than an evaluation takes
         return objective
 
-    def estimate(self):
+    def estimate(self) -> Estimate:
         """Return an `Estimate` of time and memory; some evaluations of a small picture are timed for it."""
         return estimate(self)
 
-    def run(self, on_step=None):
+    def run(self, on_step: OnStep | None = None) -> Result:
         """Make the picture.
 
         Parameters
@@ -241,7 +255,7 @@ class Job:
         picture = content if settings.init == "content" else styles[0].picture
         return resize(scale.shrink(picture), *scale.size)
 
-    def coloured(self, pixels):  # (H, W, 3) -> (H, W, 3)
+    def coloured(self, pixels: Array) -> NDArray[np.float32]:  # (H, W, 3) -> (H, W, 3)
         """Return a picture that `on_step` was given as it would be if it were the result: in the right colours."""
         return COLOURS[self.settings.colours].after(to_host(pixels).clip(*BOUNDS), self.photograph)
 

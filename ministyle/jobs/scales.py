@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 
 from ..pictures.reading import size_of
 from ..pictures.sizes import resize
-from ..settings import OWN_SIZE
+from ..settings import OWN_SIZE, Settings
+from ..solvers import Step
 from ..styles import as_styles
+from ..types import Array, Picture
 
 SHARE = 0.5  # of `iterations`, at each scale but the last
 COARSEST = 120  # pixels: the longer side of the picture is never made smaller
@@ -33,21 +35,22 @@ class Scale:
     iterations : int
     """
 
-    size: tuple
+    size: tuple[int, int]
     reduction: int
     iterations: int
 
-    def reduced(self, size):
+    def reduced(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the (height, width) that a picture of this size has at this scale, no side shorter than `SMALLEST`."""
         reduction = max(1, min(self.reduction, min(size) / SMALLEST))
-        return tuple(max(1, round(side / reduction)) for side in size)
+        height, width = (max(1, round(side / reduction)) for side in size)
+        return height, width
 
-    def shrink(self, picture):  # (H, W, 3) -> (height, width, 3)
+    def shrink(self, picture: Array) -> Array:  # (H, W, 3) -> (height, width, 3)
         """Return a picture in the size that it has at this scale."""
         return resize(picture, *self.reduced(picture.shape[:2]))
 
 
-def with_own_size(settings, content=None, style=None):
+def with_own_size(settings: Settings, content: Picture | None = None, style: Any = None) -> Settings:
     """Return settings whose image size is a number, also where it is to be a picture's own.
 
     Parameters
@@ -66,7 +69,7 @@ def with_own_size(settings, content=None, style=None):
     return replace(settings, image_size=max(sides) if settings.side == "longest" else min(sides))
 
 
-def scales(settings, size, multiple=1):
+def scales(settings: Settings, size: tuple[int, int], multiple: int = 1) -> list[Scale]:
     """Return the scales of a run, from coarse to fine; without a pyramid there is one.
 
     Parameters
@@ -88,7 +91,7 @@ def scales(settings, size, multiple=1):
     ]
 
 
-def continued(step, last):
+def continued(step: Step, last: Step | None) -> Step:
     """Return a step at one scale as one of the whole run, `last` being the last step of the scale before, or None."""
     if last is None:
         return step

@@ -33,7 +33,7 @@ def read_picture(source, size=None, side="longest"):  # -> (H, W, 3)
 
     Parameters
     ----------
-    source : path, bytes, file open for bytes, PIL image or array
+    source : path, bytes, file open for bytes, PIL image, array or what has one as its `pixels`, such as a `Result`
         An open file is read from its beginning. An array is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), with values 0
         to 255 (not 0 to 1); the fourth channel is opacity. A transparent picture is laid on white. Colours with a
         profile are converted to sRGB. A photograph with an orientation mark is turned upright. An animation gives its
@@ -89,6 +89,7 @@ def open_picture(source):
     MinistyleError
         The source cannot be opened as a picture.
     """
+    source = _unwrapped(source)
     if _is_array(source):
         return None
     return source if isinstance(source, Image.Image) else _open(*_data_of(source))
@@ -104,7 +105,7 @@ def size_of(source):
     """
     picture = open_picture(source)
     if picture is None:
-        return source.shape[:2]
+        return _unwrapped(source).shape[:2]
     width, height = picture.size
     turned = picture.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
     return (width, height) if turned else (height, width)
@@ -112,6 +113,7 @@ def size_of(source):
 
 def _decoded(source):  # -> (H, W, 3), (H, W) or None
     """Return a picture's colours, 0 to 255, and its opacity, 0 to 1, float32 both; None without an alpha channel."""
+    source = _unwrapped(source)
     if _is_array(source):
         return _from_array(to_host(source), "the picture")
     if isinstance(source, Image.Image):
@@ -119,6 +121,11 @@ def _decoded(source):  # -> (H, W, 3), (H, W) or None
     data, name = _data_of(source)
     with _open(data, name) as picture:
         return _decode(picture, name, _open(data, name) if has_sixteen_bits(picture) else None)
+
+
+def _unwrapped(source):
+    """Return the picture that something has as its `pixels`, such as a `Result`; any other source as it is."""
+    return source.pixels if hasattr(source, "pixels") else source
 
 
 def _is_array(source):

@@ -20,10 +20,10 @@ import numpy as np
 from .. import arrays
 from ..errors import MinistyleError, check_choice
 from . import adam, lbfgs, lbfgsb
-from .problem import INTERRUPTED, NotFiniteError, Problem, Step
+from .problem import INTERRUPTED, NotFiniteError, OnStep, Problem, Step
 from .registry import FIRST_STEP, Options
 
-__all__ = ["BOUNDS", "LEARNING_RATE", "SOLVERS", "Outcome", "Step", "choose_optimizer", "minimise"]
+__all__ = ["BOUNDS", "LEARNING_RATE", "SOLVERS", "OnStep", "Outcome", "Step", "choose_optimizer", "minimise"]
 
 SOLVERS = {"lbfgsb": lbfgsb.SOLVER, "lbfgs": lbfgs.SOLVER, "adam": adam.SOLVER}
 BOUNDS = (0.0, 255.0)

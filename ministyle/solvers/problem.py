@@ -2,12 +2,14 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .. import arrays
+from ..types import Array
 
 INTERRUPTED = "interrupted; this is the latest picture"
 STOPPED = "stopped by on_step"
@@ -30,9 +32,12 @@ class Step:
     iteration: int
     evaluations: int
     loss: float
-    terms: dict = field(repr=False)
+    terms: dict[str, float] = field(repr=False)
     seconds: float
-    size: tuple
+    size: tuple[int, int]
+
+
+OnStep: TypeAlias = Callable[[Step, Array], object]  # that it returns True stops the run
 
 
 @dataclass(frozen=True)

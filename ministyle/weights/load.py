@@ -1,23 +1,25 @@
 """Load a network: weights from a file, and the fastest backend for the device."""
 
+import os
+
 from .. import arrays
 from ..errors import MinistyleError, check_choice
-from ..network import BACKENDS, make_network
+from ..network import BACKENDS, Network, make_network
 from .file import Weights, load_weights
 
 
 def load_network(
-    weights=None,
+    weights: str | os.PathLike[str] | Weights | None = None,
     *,
-    pooling="average",
-    normalised=False,
-    dtype="float32",
-    device="auto",
-    convolution="auto",
-    threads=None,
-    border="zero",
-    tf32=False,
-):
+    pooling: str = "average",
+    normalised: bool = False,
+    dtype: str = "float32",
+    device: str = "auto",
+    convolution: str = "auto",
+    threads: int | None = None,
+    border: str = "zero",
+    tf32: bool = False,
+) -> Network:
     """Load a network, by default VGG-19.
 
     Parameters

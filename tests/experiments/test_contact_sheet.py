@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from conftest import pixels_of
 
-from ministyle.errors import MinistyleError
-from ministyle.experiments.contact_sheet import check_matplotlib, contact_sheet, literal, power_of_ten
+from ministyle.errors import MinistyleError, check_matplotlib
+from ministyle.experiments.contact_sheet import contact_sheet, literal, power_of_ten
 
 
 def find(picture, sheet):
@@ -69,4 +69,4 @@ def test_powers_of_ten():
 def test_without_matplotlib_a_sheet_is_refused_in_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MinistyleError, match="extra plot"):
-        check_matplotlib()
+        check_matplotlib("a contact sheet")

@@ -130,6 +130,17 @@ def test_unknown_settings_and_presets_are_refused():
         ministyle.transfer(PHOTO, PAINTING, preset="gatys2016")
 
 
+def test_what_a_transfer_takes_is_said_before_it_begins():
+    estimate = ministyle.estimate_transfer(PHOTO, PAINTING, preset="gatys2015", image_size=48, iterations=2)
+    assert isinstance(estimate, ministyle.Estimate)
+    assert estimate.size == (34, 48)
+    assert estimate.seconds > 0
+    more = ministyle.estimate_transfer(PHOTO, PAINTING, preset="gatys2015", image_size=96, iterations=2)
+    assert more.bytes > estimate.bytes
+    with pytest.raises(MinistyleError, match="did you mean iterations"):
+        ministyle.estimate_transfer(PHOTO, PAINTING, iteration=3)
+
+
 # Colours ------------------------------------------------------------------------------------------------
 
 

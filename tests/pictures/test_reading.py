@@ -2,6 +2,7 @@ import io
 import struct
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ def saved(tmp_path, picture, name="photo.png", **options):
     return tmp_path / name
 
 
-@pytest.mark.parametrize("kind", ["str", "Path", "PIL", "uint8", "float64", "read-only"])
+@pytest.mark.parametrize("kind", ["str", "Path", "PIL", "uint8", "float64", "read-only", "with pixels"])
 def test_every_kind_of_source_gives_the_same_float32_picture(kind, tmp_path, pixels):
     path = saved(tmp_path, Image.fromarray(pixels))
     read_only = pixels.copy()
@@ -30,6 +31,7 @@ def test_every_kind_of_source_gives_the_same_float32_picture(kind, tmp_path, pix
         "uint8": pixels,
         "float64": pixels.astype(np.float64),
         "read-only": read_only,
+        "with pixels": SimpleNamespace(pixels=pixels),
     }[kind]
     picture = read_picture(source)
     assert picture.dtype == np.float32

@@ -10,6 +10,7 @@ The scales were chosen by looking at pictures and by measuring loss against time
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..pictures.reading import size_of
 from ..pictures.sizes import resize

@@ -1,5 +1,6 @@
 """Where a command's picture goes, and what its file holds beside the pixels."""
 
+import os
 from pathlib import Path
 
 from ..errors import MinistyleError
@@ -47,7 +48,7 @@ def output_path(given, name):
     """
     if given is None:
         return Path(name)
-    return given / name if given.is_dir() else given
+    return given / name if os.path.isdir(given) else given  # not `Path.is_dir`, which raises if the name is too long
 
 
 def sources_of(settings, **pictures):
@@ -77,9 +78,9 @@ def check_inputs_survive(outputs, sources):
     MinistyleError
         Some output is one of the inputs.
     """
-    inputs = [Path(source) for source in sources.values() if Path(source).exists()]
+    inputs = [source for source in sources.values() if os.path.exists(source)]
     for output in outputs:
-        if output.exists() and any(output.samefile(source) for source in inputs):
+        if os.path.exists(output) and any(output.samefile(source) for source in inputs):
             raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
 
 

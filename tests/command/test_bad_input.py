@@ -91,7 +91,19 @@ BAD_RUNS = {
     "address with one slash": (("transfer", "https:/example.org/a.jpg", "painting.png"), "is an address"),
     "EPS": (("transfer", "drawing.png", "painting.png"), "'drawing.png' is not a picture"),
     "numbered output the photograph": (
-        ("transfer", "thin-1.png", "painting.png", "--save-every", "1", "--overwrite", "-o", "thin.png", *SMALL),
+        (
+            "transfer",
+            "thin-1.png",
+            "painting.png",
+            "--iterations",
+            "1",
+            "--save-every",
+            "1",
+            "--overwrite",
+            "-o",
+            "thin.png",
+            *SMALL,
+        ),
         "'thin-1.png' is one of the input pictures",
     ),
     "output the photograph by another name": (

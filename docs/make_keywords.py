@@ -29,6 +29,7 @@ class SettingsKeywords(TypedDict, total=False):
     """What a function takes as `**settings`; `settings` has the table, with the checks."""
 '''
 WIDER = {  # a field's type -> what may be given for it
+    int | str: 'int | Literal["content"]',
     tuple[str, ...]: "str | Sequence[str]",
     str | tuple[float, ...]: "str | Sequence[float]",
     tuple[float, ...] | None: "float | Sequence[float] | None",

@@ -32,9 +32,9 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     Parameters
     ----------
     word : str
-    known : iterable of str
+    known : iterable of str, or of what is shown as one
     """
-    similar = difflib.get_close_matches(str(word), known, n=1)
+    similar = difflib.get_close_matches(str(word), map(str, known), n=1)
     return f"; did you mean {similar[0]}?" if similar else ""
 
 

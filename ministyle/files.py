@@ -1,5 +1,6 @@
 """Files: those that come with the project, their hashes, and how a new one is written whole or not at all."""
 
+import functools
 import hashlib
 import os
 import tempfile
@@ -34,6 +35,25 @@ def md5(path):
     """Return a file's MD5 as 32 hexadecimal digits: it tells a damaged file, not a forged one."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def sha256_once(path):
+    """Return a file's SHA-256, computed once unless the file has changed."""
+    return _sha256(path, version_of(path))
+
+
+def version_of(path):
+    """Return what changes when a file changes, or None where there is no file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+@functools.lru_cache(maxsize=1000)
+def _sha256(path, version):
+    return sha256(path)
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from .types import Picture
 class SettingsKeywords(TypedDict, total=False):
     """What a function takes as `**settings`; `settings` has the table, with the checks."""
 
-    image_size: int
-    """length of the picture's side in pixels. Default: 512."""
+    image_size: int | Literal["content"]
+    """length of the picture's side in pixels, or 'content': that of the photograph, or of the picture that a
+    reconstruction has instead. Default: 512."""
 
     side: Literal["longest", "shortest"]
     """which side image_size and style_size measure. Default: 'longest'."""

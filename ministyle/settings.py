@@ -41,6 +41,7 @@ SIDES = ("longest", "shortest")
 BORDERS = ("mirror", "zero", "replicate")  # a tileable picture has a periodic one
 Numbers = tuple[float, ...]  # the type of a setting that is several numbers
 COLOURS = {}  # ways to treat the colours of photograph and painting, name -> method; `pictures.colours` fills it
+OWN_SIZE = "content"  # as an image size: that of the photograph itself
 MAXIMUM_SIZE = 65500  # pixels: what a JPEG file can hold
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -91,9 +92,10 @@ class Settings:
         A value is impossible; the sentence shows it.
     """
 
-    image_size: int = _setting(
+    image_size: int | str = _setting(
         512,
-        "length of the picture's side in pixels",
+        "length of the picture's side in pixels, or 'content': that of the photograph, or of the picture that a "
+        "reconstruction has instead",
         "ours: a minute on two cores",
         minimum=16,
         maximum=MAXIMUM_SIZE,
@@ -361,6 +363,10 @@ def _checked(setting, value):
         return None
     if choices is not None:
         check_choice(name, value, choices)
+    if setting.type == int | str and isinstance(value, str):
+        if value != OWN_SIZE:
+            raise MinistyleError(f"{name} (={value!r}) must be a whole number or {OWN_SIZE!r}")
+        return value
     if setting.metadata["unit"] == "GB" and isinstance(value, str):
         value = _gigabytes(name, value)
     kind = kind_of(setting)

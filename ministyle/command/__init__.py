@@ -3,6 +3,7 @@
 | file | what it is about |
 |---|---|
 | `parser` | flags: those of a run, and their help, are made from `ministyle.settings` |
+| `output` | where a picture goes, and what its file holds beside the pixels |
 | `progress` | the progress line |
 | `list_layers` | the table of the network's layers |
 | `one_picture` | what all commands that make one picture have in common |
@@ -10,11 +11,13 @@
 | `reconstruct` | `content`, `texture` |
 | `experiment` | what figures and grids have in common |
 | `figures` | `figure 1`, `figure 2`, `figure 3` |
-| `grid` | `grid`, `remake` |
+| `grid` | `grid` |
+| `remake` | `remake` |
 | `compare` | `compare` |
 | `gradcheck` | `gradcheck` |
 | `exercises` | `exercises` |
 | `weights` | `weights import`, `weights normalise` |
+| `record` | what a picture's record says, and the command that makes the picture again |
 | `info` | `info` |
 
 Each file with commands has a function `add` that adds them to the parser; `GROUPS` lists these files. Bad input ends
@@ -26,10 +29,10 @@ import os
 import sys
 
 from ..errors import MinistyleError
-from . import compare, exercises, figures, gradcheck, grid, info, reconstruct, transfer, weights
+from . import compare, exercises, figures, gradcheck, grid, info, reconstruct, remake, transfer, weights
 from .parser import Parser
 
-GROUPS = (transfer, reconstruct, figures, grid, compare, gradcheck, exercises, weights, info)
+GROUPS = (transfer, reconstruct, figures, grid, remake, compare, gradcheck, exercises, weights, info)
 
 
 def make_parser():

@@ -1,4 +1,4 @@
-"""`info`: what a report of a problem should contain."""
+"""`info`: what a report of a problem should contain; or how a picture was made."""
 
 import importlib.metadata
 import platform
@@ -8,16 +8,22 @@ from ..files import sha256
 from ..version import VERSION
 from ..weights.file import load_weights
 from .parser import add_command
+from .record import show_record
 
 
 def add(commands):
     """Add the command."""
-    command = add_command(commands, "info", "show versions, BLAS, GPU and the weights found", run)
+    summary = "show versions, BLAS, GPU and the weights found, or how a picture was made"
+    command = add_command(commands, "info", summary, run)
+    command.add_argument("picture", nargs="?", help="picture that carries the record of how it was made")
     command.add_argument("--weights", help="weight file to look at instead of the one found")
 
 
 def run(options):
-    """Print what a report of a problem should contain."""
+    """Print what a report of a problem should contain, or a picture's record."""
+    if options.picture is not None:
+        show_record(options.picture)
+        return 0
     print(f"ministyle     {VERSION}")
     print(f"Python        {platform.python_version()} on {platform.system()} {platform.machine()}")
     for package in ("numpy", "scipy", "pillow", "h5py", "threadpoolctl", "tqdm", "platformdirs", "psutil"):

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from .. import arrays
@@ -11,9 +12,10 @@ from ..errors import MinistyleError
 from ..jobs.history import by_kind, by_scale
 from ..jobs.job import Job
 from ..jobs.scales import COARSEST, NARROWEST
-from ..pictures.writing import check_output, write_picture
+from ..pictures.values import psnr
 from ..weights.find import find_weights
 from .list_layers import layer_table
+from .output import Writer, check_inputs_survive, output_path, sources_of
 from .parser import settings_of
 from .progress import Progress
 
@@ -33,9 +35,10 @@ def make_one(options, name, content=None, style=None, *, size=None, tileable=Fal
     Job, Result or None, exit status
     """
     settings = settings_of(options)
-    output = options.output or Path(f"{name}.png")
+    output, sources = output_path(options.output, f"{name}.png"), sources_of(settings, content=content, style=style)
     if not (options.estimate or options.list_layers):
-        check_output(output, options.overwrite)
+        writer = Writer(sources, bits=options.bits, alpha=options.alpha, exif=options.exif)
+        writer.check(output, options.overwrite)
     job = Job.of(settings, content, style, size=size, tileable=tileable)
     if options.list_layers:
         print(layer_table(job))
@@ -46,17 +49,20 @@ def make_one(options, name, content=None, style=None, *, size=None, tileable=Fal
     if options.estimate:
         print(job.estimate())
         return job, None, 0
-    for picture in filter(None, (content, style, settings.init)):
-        if output.exists() and Path(picture).exists() and output.samefile(picture):
-            raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
     say_if_pyramid_is_in_vain(options, job.scales)
+    progress = Progress(job, output, options, writer)
+    check_inputs_survive([output, *progress.intermediates()], sources)
+    writer.plan(job, size=size, with_paths=options.record_paths)
     if options.verbose:
         print(f"weights: {find_weights(settings.weights)}")
-    with Progress(job, output, options) as progress:
+    with progress:
         if not progress.bar.disable:
             progress.bar.write(str(job.estimate()))
         result = job.run(progress.update)
-    written = write_result(output, result.image, options.overwrite)
+    ratio = None if style is not None else psnr(result.image, job.photograph)
+    about = {"message": result.message, "psnr": ratio, "unfinished": not result.completed}
+    write = partial(writer.write, step=result.history[-1], **about)
+    written = write_result(output, result.pixels, options.overwrite, write)
     _report(result)
     height, width, _ = result.image.shape
     print(f"picture: {written} ({width} x {height})")
@@ -70,17 +76,20 @@ def say_if_pyramid_is_in_vain(options, scales):
         print(f"ministyle: --pyramid changes nothing below {width} x {height} pixels", file=sys.stderr)
 
 
-def write_result(output, pixels, overwrite):
-    """Write the finished picture, in another place if it has become impossible here; return its path."""
+def write_result(output, pixels, overwrite, write):
+    """Write the finished picture, in another place if it has become impossible here; return its path.
+
+    `write` is a function of (path, pixels, overwrite).
+    """
     free, number = output, 1
     while free.exists() and not overwrite:
         free, number = output.with_stem(f"{output.stem}-{number}"), number + 1
     try:
-        write_picture(free, pixels, overwrite)
+        write(free, pixels, overwrite)
     except MinistyleError as error:
         print(f"ministyle: {error}", file=sys.stderr)
         free = Path(tempfile.mkdtemp(prefix="ministyle-")) / output.name
-        write_picture(free, pixels)
+        write(free, pixels, False)
     return free
 
 

@@ -166,7 +166,7 @@ def _add_setting(group, flag, setting, own_default):
         group.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
     else:
         lists = {tuple[str, ...]: names, str | Numbers: _layer_weights, Numbers | None: weights}
-        parse = lists.get(setting.type, kind_of(setting))
+        parse = {**lists, int | str: _number_or_word}.get(setting.type, kind_of(setting))
         if setting.metadata["unit"] == "GB":  # which `Settings` reads itself
             parse = str
         choices = choices_of(setting)
@@ -211,6 +211,14 @@ def _layer_weights(text):
     """Parse a rule's name, or numbers separated by commas."""
     try:
         return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        return text
+
+
+def _number_or_word(text):
+    """Parse a whole number, or leave it to `Settings` to judge a word."""
+    try:
+        return int(text)
     except ValueError:
         return text
 

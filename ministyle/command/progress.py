@@ -5,7 +5,6 @@ import time
 
 from ..errors import MinistyleError
 from ..jobs.scales import scales
-from ..pictures.writing import check_output, write_picture
 
 
 class Progress:
@@ -16,18 +15,24 @@ class Progress:
     job : Job
     output : path of the finished picture
     options : the command's options
+    writer : output.Writer, of the pictures on the way
     """
 
-    def __init__(self, job, output, options):
+    def __init__(self, job, output, options, writer):
         self.job = job
         self.iterations = sum(scale.iterations for scale in job.scales)
         self.output = output
         self.options = options
+        self.writer = writer
+
+    def intermediates(self):
+        """Return the paths of the pictures that will be saved on the way."""
+        every = self.options.save_every
+        return [self._intermediate(i) for i in range(every, self.iterations + 1, every)] if every else []
 
     def __enter__(self):
-        if self.options.save_every:
-            for iteration in range(self.options.save_every, self.iterations + 1, self.options.save_every):
-                check_output(self._intermediate(iteration), self.options.overwrite)
+        for path in self.intermediates():
+            self.writer.check(path, self.options.overwrite)
         self.bar = progress_bar(self.iterations, self.options.quiet)
         return self
 
@@ -58,7 +63,8 @@ class Progress:
     def _save(self, step, pixels):
         """Save the picture as it is now. The run goes on if that fails."""
         try:
-            write_picture(self._intermediate(step.iteration), self.job.coloured(pixels), self.options.overwrite)
+            path, picture = self._intermediate(step.iteration), self.job.coloured(pixels)
+            self.writer.write(path, picture, self.options.overwrite, step, unfinished=True)
         except MinistyleError as error:
             print(f"ministyle: {error}", file=sys.stderr)
 

@@ -4,7 +4,32 @@ from pathlib import Path
 
 from ..pictures.values import psnr
 from .one_picture import make_one
+from .output import add_file_flags
 from .parser import add_command, add_run_flags, size
+
+# Settings that mean nothing to the two commands.
+CONTENT_LACKS = (
+    "style_size",
+    "style_scale",
+    "style_blend",
+    "style_weight",
+    "covariance_weight",
+    "mean_weight",
+    "style_layers",
+    "style_layer_weights",
+    "colours",
+    "colours_after",
+)
+TEXTURE_LACKS = (
+    "style_size",
+    "style_scale",
+    "style_blend",
+    "content_weight",
+    "content_layers",
+    "content_layer_weights",
+    "colours",
+    "colours_after",
+)
 
 
 def add(commands):
@@ -15,9 +40,10 @@ def add(commands):
         command,
         "IMAGE-content.png",
         preset="content-reconstruction",
-        leave_out=("style_size", "style_weight", "style_layers", "style_layer_weights", "colours", "colours_after"),
+        leave_out=CONTENT_LACKS,
         flags={"content_layers": "--layer"},
     )
+    add_file_flags(command)
 
     command = add_command(commands, "texture", "reconstruct a style from Gram matrices: make a texture", run_texture)
     command.add_argument("image", help="the painting, or whatever has the texture")
@@ -25,7 +51,7 @@ def add(commands):
         command,
         "IMAGE-texture.png",
         preset="texture",
-        leave_out=("style_size", "content_weight", "content_layers", "colours", "colours_after"),
+        leave_out=TEXTURE_LACKS,
         flags={"style_layers": "--layers"},
     )
     section = command.section("the picture")
@@ -38,6 +64,7 @@ def add(commands):
     section.add_argument(
         "--tileable", action="store_true", help="let opposite edges fit, so that copies side by side show no seam"
     )
+    add_file_flags(command, photograph=False)
 
 
 def run_content(options):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import MinistyleError
+from ..jobs.scales import with_own_size
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize, size_to_fit
 from ..pictures.values import to_uint8
@@ -243,7 +244,7 @@ def draw(figure, folder, records):
 
 
 def _scaled(path, settings):
-    return to_uint8(read_picture(path, settings.image_size, settings.side))
+    return to_uint8(read_picture(path, with_own_size(settings, path).image_size, settings.side))
 
 
 def _with_inset(picture, panel):

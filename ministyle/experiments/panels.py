@@ -5,20 +5,17 @@
 
 import dataclasses
 import functools
-import hashlib
-import importlib.metadata
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, wait
 from pathlib import Path
 
 from .. import arrays
 from ..errors import MinistyleError
-from ..files import PACKAGE
+from ..files import sha256_once
 from ..jobs.job import Job
+from ..jobs.record import check_inputs, device_of, settings_from
+from ..jobs.record import outcome as outcome_of
 from ..pictures.values import psnr
 from ..pictures.writing import check_output, write_picture
-from ..settings import Settings
-from ..terms import alpha_and_beta
-from ..version import VERSION
 from ..weights.find import find_weights
 from . import records
 from .records import Panel, plan_panel
@@ -169,7 +166,7 @@ def make_panel(job, weights_sha256, on_step=None):
     """
     settings = job.settings
     weights = find_weights(settings.weights)
-    if records.sha256_once(weights) != weights_sha256:
+    if sha256_once(weights) != weights_sha256:
         raise MinistyleError(f"weight file '{weights}' is not the one that was asked for, of SHA-256 {weights_sha256}")
     # BLAS may round differently with another number of threads of its own, and machines differ in that number. So it
     # gets one. That makes the plain convolution slower; the fast one has threads of its own.
@@ -179,17 +176,8 @@ def make_panel(job, weights_sha256, on_step=None):
         return result.image, None
     if not result.completed:
         raise MinistyleError(result.message)
-    last = result.history[-1]
-    outcome = {
-        "losses": _unweighted(last.terms, settings),
-        "psnr": psnr(result.image, job.photograph) if not job.styles else None,
-        "terms": last.terms,
-        "iterations": last.iteration,
-        "evaluations": last.evaluations,
-        "message": result.message,
-        "software": software(settings.device),
-    }
-    return result.image, outcome
+    ratio = psnr(result.image, job.photograph) if not job.styles else None
+    return result.image, outcome_of(result.history[-1], settings, message=result.message, psnr=ratio)
 
 
 def _job(panel):
@@ -197,38 +185,6 @@ def _job(panel):
     content, style, init = records.pictures_of(panel)
     settings = panel.settings if init is None else dataclasses.replace(panel.settings, init=init)
     return Job.of(settings, content, style, size=panel.size)
-
-
-def _unweighted(terms, settings):
-    """Return the content loss and the style loss: the sums of their terms, without alpha and beta."""
-    weights = dict(zip(("content", "style"), alpha_and_beta(settings), strict=True))
-    return {
-        kind: sum(value for name, value in terms.items() if name.startswith(kind)) / weight
-        for kind, weight in weights.items()
-        if weight and any(name.startswith(kind) for name in terms)
-    }
-
-
-def software(device="auto"):
-    """Return all that the last bit of a picture may depend on: versions, the package's source, BLAS, the device."""
-    blas = {f"{it['internal_api']} {it['version']}, {it.get('architecture')} kernels" for it in arrays.blas_libraries()}
-    device = arrays.choose_device(device)
-    return {
-        "ministyle": VERSION,
-        "source_sha256": _source_sha256(),
-        **{package: importlib.metadata.version(package) for package in ("numpy", "scipy", "pillow")},
-        "blas": sorted(blas),
-        "device": "cpu" if device == "cpu" else arrays.describe_gpu(),
-    }
-
-
-@functools.cache
-def _source_sha256():
-    """Return a hash of the package's own modules."""
-    digest = hashlib.sha256()
-    for name in sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py")):
-        digest.update(name.encode() + (PACKAGE / name).read_bytes())
-    return digest.hexdigest()
 
 
 def remake(manifest, name=None, *, content=None, style=None, init=None, weights=None, on_step=None):
@@ -260,19 +216,12 @@ def remake(manifest, name=None, *, content=None, style=None, init=None, weights=
     folder = manifest.parent if manifest.name in records.MANIFESTS else manifest.parent.parent
     given = {"content": content, "style": style, "init": init}
     inputs = {role: given[role] or folder / picture["file"] for role, picture in original["inputs"].items()}
-    try:
-        settings = {**records.recorded_settings(original), "init": inputs.get("init") or original["settings"]["init"]}
-        settings = Settings(**settings, weights=weights)
-    except (KeyError, TypeError) as error:
-        raise MinistyleError(f"record '{manifest}' of {original['name']} is damaged: {error!r}") from None
+    settings = settings_from(original, f"'{manifest}' of {original['name']}", init=inputs.get("init"), weights=weights)
     size = original["size"] and tuple(original["size"])
     panel = Panel(original["name"], settings, inputs.get("content"), inputs.get("style"), size, original["factors"])
     plan = plan_panel(panel, folder)
-    for role, picture in original["inputs"].items():
-        if plan["inputs"][role]["sha256"] != picture["sha256"]:
-            raise MinistyleError(f"'{inputs[role]}' is not the {role} picture that {original['name']} was made from")
-    device = "cpu" if original["software"]["device"] == "cpu" else "cuda"  # and not the best that is there today
-    job = dataclasses.replace(_job(panel), settings=dataclasses.replace(settings, device=device))
+    check_inputs(original, inputs, original["name"])
+    job = dataclasses.replace(_job(panel), settings=dataclasses.replace(settings, device=device_of(original)))
     picture, outcome = make_panel(job, original["weights_sha256"], on_step=on_step)
     if outcome is None:
         raise KeyboardInterrupt

@@ -1,7 +1,7 @@
 """Records: the files of an experiment, and what they say about each picture.
 
     FOLDER/panels/NAME.png     the picture
-    FOLDER/panels/NAME.json    its record: pictures it was made from, settings, losses, software, hashes
+    FOLDER/panels/NAME.json    its record, see `jobs.record`; and the panel's name and factors
     FOLDER/manifest.json       all records
     FOLDER/manifest.csv        the same as a table, with a line for each panel
 
@@ -14,30 +14,26 @@ record, bit for bit.
 """
 
 import csv
-import dataclasses
 import functools
-import hashlib
 import io
 import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import MinistyleError
-from ..files import sha256, write_text
+from ..files import sha256_once, version_of, write_text
 from ..jobs.job import STARTS
+from ..jobs.record import as_read, invalid_part, is_text, parse, recorded_settings, settings_to_record
+from ..jobs.scales import with_own_size
 from ..pictures.reading import read_picture
+from ..pictures.values import picture_sha256, to_uint8
 from ..pictures.writing import write_picture
 from ..settings import Settings
 from ..weights.find import find_weights
 
 FORMAT = "ministyle panels 1"
-# Settings that are not in a record: it has the hash of the weights, and the result does not depend on the threads.
-NOT_RECORDED = ("weights", "threads")
 MANIFESTS = ("manifest.json", "manifest.csv")
-ROLES = ("content", "style", "init")  # of the pictures that a panel is made from
 
 
 @dataclass(frozen=True)
@@ -61,6 +57,10 @@ class Panel:
     size: tuple | None = None
     factors: dict = field(default_factory=dict)
 
+    def __post_init__(self):
+        """Turn a picture's own size, as an image size, into a number."""
+        object.__setattr__(self, "settings", with_own_size(self.settings, self.content, self.style))
+
 
 # Plans and records -----------------------------------------------------------------------------------
 
@@ -74,8 +74,7 @@ def plan_panel(panel, folder):
         A picture or the weight file cannot be read, or a value cannot be written to a record.
     """
     settings = panel.settings
-    inputs = {"content": panel.content, "style": panel.style}
-    recorded = {setting.name: getattr(settings, setting.name) for setting in dataclasses.fields(settings)}
+    inputs, recorded = {"content": panel.content, "style": panel.style}, settings_to_record(settings)
     pictures_of(panel)  # so that a picture that cannot be read is noticed here
     if _starts_from_file(settings):
         inputs["init"], recorded["init"] = settings.init, None
@@ -86,25 +85,15 @@ def plan_panel(panel, folder):
         "factors": {str(name): value for name, value in panel.factors.items()},
         "inputs": {role: _describe_input(path, folder) for role, path in inputs.items() if path is not None},
         "size": panel.size,
-        "settings": {name: value for name, value in recorded.items() if name not in NOT_RECORDED},
+        "settings": recorded,
         "weights_sha256": sha256_once(find_weights(settings.weights)),
     }
-    return json.loads(json.dumps(plan, default=_plain_number))
+    return as_read(plan)
 
 
 def make_record(plan, picture, outcome):
     """Return the record of a panel that has been made as planned."""
     return {**plan, **outcome, "picture_sha256": picture_sha256(picture)}
-
-
-def recorded_settings(record):
-    """Return the settings that a panel was made with, {name: value}, as they look when read from a file.
-
-    A setting that is missing in the record is newer than the record. The panel was made as if it had its default, or
-    what counted earlier.
-    """
-    fields = [setting for setting in dataclasses.fields(Settings) if setting.name not in NOT_RECORDED]
-    return {**{setting.name: _as_read(_earlier(setting)) for setting in fields}, **record["settings"]}
 
 
 def differences(record, plan):
@@ -123,17 +112,6 @@ def differences(record, plan):
     return changes
 
 
-def _earlier(setting):
-    """Return what counted before there was a setting."""
-    earlier = setting.metadata["earlier"]
-    return setting.default if earlier is None else earlier
-
-
-def picture_sha256(picture):
-    """Return the hash of a picture's pixels, row by row, RGB. It does not depend on the file format."""
-    return hashlib.sha256(np.ascontiguousarray(picture, np.uint8).tobytes()).hexdigest()
-
-
 def pictures_of(panel):
     """Return a panel's content, style and start, as arrays (H, W, 3) or None; each file is decoded once.
 
@@ -148,11 +126,6 @@ def pictures_of(panel):
     return content, style, _decode("init", settings.init) if _starts_from_file(settings) else None
 
 
-def sha256_once(path):
-    """Return a file's SHA-256, computed once unless the file has changed."""
-    return _sha256(path, _version(path))
-
-
 def _starts_from_file(settings):
     return not isinstance(settings.init, str) or settings.init not in STARTS
 
@@ -162,26 +135,12 @@ def _decode(role, path, size=None, side="longest"):
         return None
     if not isinstance(path, str | os.PathLike):
         raise MinistyleError(f"the {role} picture of a panel must be a file, not {type(path).__name__}")
-    return _read(path, size, side, _version(path))
-
-
-def _version(path):
-    """Return what changes when a file changes, or None where there is no file."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
+    return _read(path, size, side, version_of(path))
 
 
 @functools.lru_cache(maxsize=64)
 def _read(path, size, side, version):
     return read_picture(path, size, side)
-
-
-@functools.lru_cache(maxsize=1000)
-def _sha256(path, version):
-    return sha256(path)
 
 
 def _describe_input(path, folder):
@@ -192,18 +151,6 @@ def _describe_input(path, folder):
     except ValueError:  # on Windows, another drive
         seen = path.absolute()
     return {"file": Path(seen).as_posix(), "sha256": sha256_once(path)}
-
-
-def _as_read(value):
-    """Return a value as it looks when read from a file."""
-    return json.loads(json.dumps(value))
-
-
-def _plain_number(value):
-    """Return a NumPy scalar, which `json` does not know, as a number of Python's."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise MinistyleError(f"a record can hold numbers and texts, not {type(value).__name__}")
 
 
 # Files -------------------------------------------------------------------------------------------------
@@ -261,7 +208,7 @@ def kept(folder, plan, overwrite):
     if changes:
         return None
     try:
-        intact = picture_sha256(read_picture(folder / plan["file"])) == record["picture_sha256"]
+        intact = picture_sha256(to_uint8(read_picture(folder / plan["file"]))) == record["picture_sha256"]
     except MinistyleError:
         intact = False
     return record if intact else None
@@ -316,84 +263,36 @@ def _record_path(folder, name):
 
 
 def _check_record(record, path):
-    """Refuse a record that lacks what every record has.
-
-    Single settings are not looked at: `Settings` does that, and a record may be older than one of them.
-    """
+    """Refuse a record that lacks what every panel's record has."""
     if not isinstance(record, dict):
         raise MinistyleError(f"'{path}' is damaged: one of its records is {record!r}, not a dictionary")
-    part = _invalid_part(record)
+    part = invalid_part(record, PARTS) or (None if _have_files(record["inputs"]) else "inputs")
     if part is not None:
         raise MinistyleError(f"'{path}' is damaged: the record of {record.get('name')!r} has no valid {part}")
 
 
-def _invalid_part(record):
-    """Return the name of a part that is missing or of the wrong type, or None."""
-    for part, is_valid in PARTS.items():
-        if not is_valid(record.get(part)):
-            return part
-    for role in ("content", "style"):
-        if role in record["inputs"] and _is_weighted(role, record["settings"]) and role not in record["losses"]:
-            return "losses"
-    return "psnr" if (record["psnr"] is None) != ("style" in record["inputs"]) else None
+def _have_files(inputs):
+    return all(is_text(picture.get("file")) and is_text(picture.get("sha256")) for picture in inputs.values())
 
 
-def _is_weighted(role, settings):
-    """Say whether content or style counts at all, from a record's settings, which may be anything."""
-    if settings.get("convention") == "relative" and settings.get("strength") == {"content": 1, "style": 0}[role]:
-        return False
-    return settings.get(f"{role}_weight") != 0
-
-
-def _is_text(value):
-    return isinstance(value, str)
-
-
-def _is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _are_inputs(value):
-    """Say whether a value is a dictionary, role -> {"file": text, "sha256": text}."""
-    return isinstance(value, dict) and all(
-        role in ROLES
-        and isinstance(picture, dict)
-        and _is_text(picture.get("file"))
-        and _is_text(picture.get("sha256"))
-        for role, picture in value.items()
-    )
-
-
-def _is_size(value):
-    sides = value if isinstance(value, list) else []
-    return value is None or (len(sides) == 2 and all(isinstance(side, int) and side > 0 for side in sides))
-
-
-# What every record has: part -> function that says whether a value is valid.
+# What a panel's record has beside what every record has: part -> function that says whether a value is valid.
 PARTS = {
-    "name": _is_text,
-    "file": _is_text,
+    "name": is_text,
+    "file": is_text,
     "factors": lambda value: isinstance(value, dict),
-    "inputs": _are_inputs,
-    "size": _is_size,
-    "settings": lambda value: isinstance(value, dict),
-    "weights_sha256": _is_text,
-    "losses": lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
-    "psnr": lambda value: value is None or _is_number(value),
-    "software": lambda value: isinstance(value, dict) and _is_text(value.get("device")),
-    "picture_sha256": _is_text,
 }
 
 
 def _read_json(path):
     """Read one of our own files."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
         raise MinistyleError(f"'{path}' cannot be read as a record: {error}") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    content = parse(text, path)
+    if content.get("format") != FORMAT:
         raise MinistyleError(f"'{path}' is not a record of panels that this version can read")
     return content
 

@@ -5,9 +5,11 @@
 | `scales` | coarse to fine: the sizes that a picture goes through |
 | `regions` | paintings and masks, and which part of the picture takes which style |
 | `history` | the steps of a run, sorted |
+| `record` | how a picture was made: what stands in its file, or beside it |
 | `display` | how a notebook shows a result |
 | `result` | `Result`: the finished picture, and how it came about |
 | `job` | `Job`: settings and decoded pictures; `job.estimate()`, `job.run()` |
+| `remaking` | a picture made again from the record that it carries |
 | `progress` | a moving line that shows how far a run is |
 | `public` | the package's functions, such as `transfer` |
 """

@@ -27,7 +27,7 @@ from ..types import Array, Picture
 from ..weights.load import load_network
 from .regions import read_styles
 from .result import Result
-from .scales import Scale, continued, scales
+from .scales import Scale, continued, scales, with_own_size
 
 TILE = 16  # pixels: all of VGG-19's pooling layers halve a side that is a multiple of it without a remainder
 MARGIN = 128  # pixels around a tileable picture's painting: farther than the 126 that conv5_4 sees
@@ -87,6 +87,7 @@ class Job:
             A picture cannot be read, the start asks for a picture that is not there, or the size is not tileable.
         """
         check_colours(settings, content)
+        settings = with_own_size(settings, content, style)
         source, photograph = content, None
         if content is not None:
             photograph = read_picture(content, settings.image_size, settings.side)

@@ -10,11 +10,14 @@ The scales were chosen by looking at pictures and by measuring loss against time
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
+from ..pictures.reading import size_of
 from ..pictures.sizes import resize
-from ..settings import Settings
+from ..settings import OWN_SIZE, Settings
 from ..solvers import Step
-from ..types import Array
+from ..styles import as_styles
+from ..types import Array, Picture
 
 SHARE = 0.5  # of `iterations`, at each scale but the last
 COARSEST = 120  # pixels: the longer side of the picture is never made smaller
@@ -46,6 +49,25 @@ class Scale:
     def shrink(self, picture: Array) -> Array:  # (H, W, 3) -> (height, width, 3)
         """Return a picture in the size that it has at this scale."""
         return resize(picture, *self.reduced(picture.shape[:2]))
+
+
+def with_own_size(settings: Settings, content: Picture | None = None, style: Any = None) -> Settings:
+    """Return settings whose image size is a number, also where it is to be a picture's own.
+
+    Parameters
+    ----------
+    settings : Settings
+    content, style : see `jobs.job.Job.of`; the content picture's size counts, or else that of the first style picture
+
+    Raises
+    ------
+    MinistyleError
+        The picture cannot be opened, or is too small or too large.
+    """
+    if settings.image_size != OWN_SIZE:
+        return settings
+    sides = size_of(as_styles(style)[0].picture if content is None else content)
+    return replace(settings, image_size=max(sides) if settings.side == "longest" else min(sides))
 
 
 def scales(settings: Settings, size: tuple[int, int], multiple: int = 1) -> list[Scale]:

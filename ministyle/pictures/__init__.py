@@ -8,8 +8,10 @@ Only this room knows picture files and their variety. Read its files in this ord
 | `sizes` | how large a picture becomes, and how it is resized |
 | `values` | round pixels to bytes; compare two pictures |
 | `profiles` | from a file's colour profile to sRGB |
+| `sixteen` | 16 bits per channel, which Pillow does not read and write |
 | `reading` | a picture file, a PIL image or an array -> (H, W, 3) |
 | `masks` | a mask -> its regions |
+| `metadata` | what a file says beside its pixels: EXIF data, the record |
 | `writing` | (H, W, 3) -> a picture file; the list of file formats |
 | `luminance` | a painting's luminance with a photograph's colours |
 | `matching` | a painting, or a result, with the mean and covariance of a photograph's colours |

@@ -1,5 +1,6 @@
-"""Values: pixels rounded to bytes, and how much two pictures differ."""
+"""Values: pixels rounded to whole numbers, their hash, and how much two pictures differ."""
 
+import hashlib
 import math
 
 import numpy as np
@@ -10,6 +11,23 @@ from ..arrays import to_host
 def to_uint8(pixels):  # (H, W, 3) -> (H, W, 3)
     """Clip a picture to 0 to 255 and round it to whole grey levels."""
     return np.rint(np.clip(to_host(pixels), 0, 255)).astype(np.uint8)
+
+
+def to_uint16(pixels):  # (H, W, C) -> (H, W, C)
+    """Clip a picture to 0 to 255 and round it to 65536 levels, of which the last one is 255."""
+    return np.rint(np.clip(to_host(pixels).astype(np.float64), 0, 255) * 257).astype(np.uint16)
+
+
+def picture_sha256(levels):
+    """Return the hash of a picture's pixels, 64 hexadecimal digits. It does not depend on the file format.
+
+    Parameters
+    ----------
+    levels : uint8 or uint16 array (H, W, 3), RGB, or (H, W, 4), with opacity
+        The bytes are hashed row by row, channel by channel; of a uint16 the lower byte is first.
+    """
+    levels = np.ascontiguousarray(levels)
+    return hashlib.sha256(levels.astype(levels.dtype.newbyteorder("<"), copy=False).tobytes()).hexdigest()
 
 
 def psnr(picture, reference):  # (H, W, 3), (H, W, 3) -> float

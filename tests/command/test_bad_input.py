@@ -1,5 +1,6 @@
 """Bad input ends with one sentence, status 2 and no file."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -72,7 +73,43 @@ BAD_RUNS = {
     "start missing": ((*TRANSFER, "--init", "missing.png"), "'missing.png'"),
     "start no picture": ((*TRANSFER, "--init", "text.jpg"), "'text.jpg' is not a picture"),
     "output folder missing": ((*TRANSFER, "-o", "missing/out.png"), "no folder 'missing'"),
-    "output a folder": ((*TRANSFER, "-o", "sub.png"), "'sub.png' is a folder"),
+    "output of 16 bits": ((*TRANSFER, "-o", "out.jpg", "--bits", "16"), "'out.jpg' cannot have 16 bits"),
+    "output of 12 bits": ((*TRANSFER, "--bits", "12"), "invalid choice: 12"),
+    "output transparent": (
+        ("transfer", "cutout.png", "painting.png", *SMALL, "-o", "out.jpg", "--alpha", "keep"),
+        "'out.jpg' cannot be transparent: name one that ends in .png",
+    ),
+    "size of words": (
+        (*TRANSFER, "--image-size", "large"),
+        "image_size (='large') must be a whole number or 'content'",
+    ),
+    "own size too small": (
+        ("transfer", "thin.png", "painting.png", "--image-size", "content", "--side", "shortest"),
+        "(=2)",
+    ),
+    "address of a file": (("transfer", "file:///tmp/photo.png", "painting.png"), "is an address"),
+    "address with one slash": (("transfer", "https:/example.org/a.jpg", "painting.png"), "is an address"),
+    "EPS": (("transfer", "drawing.png", "painting.png"), "'drawing.png' is not a picture"),
+    "numbered output the photograph": (
+        (
+            "transfer",
+            "thin-1.png",
+            "painting.png",
+            "--iterations",
+            "1",
+            "--save-every",
+            "1",
+            "--overwrite",
+            "-o",
+            "thin.png",
+            *SMALL,
+        ),
+        "'thin-1.png' is one of the input pictures",
+    ),
+    "output the photograph by another name": (
+        (*TRANSFER, "--overwrite", "-o", "hard.png"),
+        "'hard.png' is one of the input pictures",
+    ),
     "output without ending": ((*TRANSFER, "-o", "picture"), "'picture' must end in"),
     "output of another kind": ((*TRANSFER, "-o", "out.xbm"), "'out.xbm' must end in"),
     "output's name too long": ((*TRANSFER, "-o", f"{TOO_LONG}.png"), "cannot be written"),
@@ -119,6 +156,12 @@ BAD_RUNS = {
     ),
     "remake: no manifest": (("remake", "missing.json", "-o", "out.png"), "'missing.json'"),
     "remake: no record": (("remake", "text.jpg", "-o", "out.png"), "'text.jpg' cannot be read as a record"),
+    "remake: picture without a record": (("remake", "photo.png", "-o", "out.png"), "'photo.png' cannot be read as a"),
+    "remake: a panel's name": (("remake", "photo.png", "both", "-o", "out.png"), "(='both')"),
+    "remake: into itself": (("remake", "photo.png", "-o", "photo.png", "--overwrite"), "one of the input pictures"),
+    "info: picture without a record": (("info", "photo.png"), "it is a picture that carries none"),
+    "info: no picture": (("info", "text.jpg"), "'text.jpg' is not a picture"),
+    "info: missing": (("info", "missing.png"), "'missing.png'"),
     "compare: missing": (("compare", "photo.png", "missing.png"), "'missing.png'"),
     "compare: layer": (("compare", "photo.png", "painting.png", "--layers", "conv9_9"), "'conv9_9'"),
     "compare: too small": (("compare", "photo.png", "painting.png", "--image-size", "4"), "too small"),
@@ -153,6 +196,10 @@ def test_bad_input_ends_with_one_sentence_status_2_and_no_file(case, folder, mon
     Path("text.jpg").write_text("Starry Night")
     Path("half.png").write_bytes(Path("painting.png").read_bytes()[:1500])
     Image.new("RGB", (480, 2)).save("thin.png")
+    Image.new("RGB", (40, 30)).save("thin-1.png")
+    Image.new("RGBA", (40, 30), (9, 9, 9, 99)).save("cutout.png")
+    Image.new("RGB", (40, 30)).save("drawing.png", "EPS")
+    os.link("photo.png", "hard.png")
     not_ours()
     arguments, words = BAD_RUNS[case]
     if "copy.h5" in arguments:

@@ -1,14 +1,17 @@
 import io
 import struct
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import sentence
-from PIL import Image
+from PIL import Image, ImageCms
 
+from ministyle.pictures.profiles import srgb_profile
 from ministyle.pictures.reading import read_alpha, read_picture
+from ministyle.pictures.writing import write_picture
 
 
 def saved(tmp_path, picture, name="photo.png", **options):
@@ -387,3 +390,92 @@ def test_alpha_is_turned_upright_with_its_picture(tmp_path):
 
 def test_a_missing_picture_has_no_alpha_to_read(tmp_path):
     assert "missing.png" in sentence(read_alpha, tmp_path / "missing.png")
+
+
+# Other sources and formats -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["bytes", "bytearray", "memoryview", "BytesIO", "at its end", "open file"])
+def test_bytes_and_open_files_are_read(kind, tmp_path, pixels):
+    path = saved(tmp_path, Image.fromarray(pixels))
+    data = path.read_bytes()
+    at_its_end = io.BytesIO()
+    at_its_end.write(data)
+    with path.open("rb") as file:
+        source = {
+            "bytes": data,
+            "bytearray": bytearray(data),
+            "memoryview": memoryview(data),
+            "BytesIO": io.BytesIO(data),
+            "at its end": at_its_end,
+            "open file": file,
+        }[kind]
+        assert np.array_equal(read_picture(source), pixels)
+        assert np.array_equal(read_picture(source), pixels)  # also once more
+        assert read_alpha(source) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (b"", "is empty"),
+        (io.BytesIO(), "is empty"),
+        (io.BytesIO(b"Starry Night"), "not a picture"),
+        (io.StringIO("Starry Night"), "for bytes, not for text"),
+    ],
+)
+def test_bytes_and_open_files_that_are_no_picture_are_refused(source, words):
+    assert words in sentence(read_picture, source)
+
+
+def test_a_closed_file_is_refused(tmp_path, pixels):
+    with saved(tmp_path, Image.fromarray(pixels)).open("rb") as file:
+        pass
+    assert "cannot be read" in sentence(read_picture, file)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["https://example.org/a.jpg", "https:/example.org/a.jpg", "file:///home/a.jpg", "file:/a.jpg", "s3://bucket/a.jpg"],
+)
+def test_an_address_is_refused_as_one(address):
+    assert "is an address" in sentence(read_picture, address)
+    assert "is an address" in sentence(read_picture, Path(address))
+
+
+@pytest.mark.parametrize("format_name", ["EPS", "XBM", "SGI"])
+def test_a_format_that_no_photograph_has_is_not_decoded_whatever_its_name(format_name, tmp_path, monkeypatch):
+    """An EPS is a program, which Pillow would hand to Ghostscript."""
+    mode = "1" if format_name == "XBM" else "RGB"
+    (tmp_path / "photo.png").write_bytes(encoded(Image.new(mode, (9, 6)), format_name))
+    with Image.open(tmp_path / "photo.png") as picture:
+        assert picture.format == format_name  # else the test would show nothing
+    monkeypatch.setattr("subprocess.check_call", lambda *_, **__: pytest.fail("a program was started"))
+    assert "not a picture" in sentence(read_picture, tmp_path / "photo.png")
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "TGA"])
+def test_formats_of_photographs_are_read(format_name, tmp_path):
+    (tmp_path / "photo").write_bytes(encoded(Image.new("RGB", (9, 6), (200, 100, 0)), format_name))
+    assert np.abs(read_picture(tmp_path / "photo") - (200, 100, 0)).max() <= 2
+
+
+@NO_AVIF
+def test_avif_is_read(tmp_path):
+    (tmp_path / "photo").write_bytes(encoded(Image.new("RGB", (9, 6), (200, 100, 0)), "AVIF"))
+    assert np.abs(read_picture(tmp_path / "photo") - (200, 100, 0)).max() <= 3
+
+
+@NO_AVIF
+def test_without_avif_a_sentence_says_what_is_missing(tmp_path, monkeypatch):
+    (tmp_path / "photo.avif").write_bytes(encoded(Image.new("RGB", (9, 6)), "AVIF"))
+    monkeypatch.delitem(Image.OPEN, "AVIF")
+    monkeypatch.delitem(Image.SAVE, "AVIF")
+    assert "Pillow 11.3" in sentence(read_picture, tmp_path / "photo.avif")
+    assert "Pillow 11.3" in sentence(write_picture, tmp_path / "out.avif", np.zeros((4, 4, 3)))
+
+
+def test_pixels_that_are_srgb_already_are_left_as_they_are(tmp_path, random):
+    pixels = random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    for profile in (srgb_profile(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()):
+        assert np.array_equal(read_picture(saved(tmp_path, Image.fromarray(pixels), icc_profile=profile)), pixels)

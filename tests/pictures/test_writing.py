@@ -154,3 +154,64 @@ def test_a_new_format_is_one_entry_in_the_list(tmp_path, monkeypatch):
     refusal = sentence(write_picture, tmp_path / "wide.raw", np.zeros((1, 3, 3)))
     assert "wide.raw" in refusal and "RAW" in refusal and "more than 2 columns" in refusal
     assert [file.name for file in tmp_path.iterdir()] == ["out.raw"]
+
+
+# Bits and transparency -------------------------------------------------------------------------------------
+
+OPAQUE_FORMATS = [".jpg", ".jpeg", ".jfif", ".bmp", ".ppm"]
+
+
+@pytest.mark.parametrize("ending", [*OPAQUE_FORMATS, ".webp", ".avif"])
+def test_16_bits_are_refused_where_the_format_has_8(ending, tmp_path):
+    for function in (check_output, lambda path, bits: write_picture(path, np.zeros((2, 2, 3)), bits=bits)):
+        refusal = sentence(function, tmp_path / f"out{ending}", bits=16)
+        assert f"out{ending}' cannot have 16 bits: name one that ends in .png, .tif or .tiff" in refusal
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", OPAQUE_FORMATS)
+def test_transparency_is_refused_where_the_format_has_none(ending, tmp_path):
+    refusal = sentence(write_picture, tmp_path / f"out{ending}", np.zeros((2, 2, 3)), alpha=np.zeros((2, 2)))
+    assert "cannot be transparent: name one that ends in .png, .webp, .avif, .tif or .tiff" in refusal
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bits", [0, 12, "8", None, 32])
+def test_other_bits_are_refused(bits, tmp_path):
+    assert "must be 8 or 16" in sentence(write_picture, tmp_path / "out.png", np.zeros((2, 2, 3)), bits=bits)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "webp", "avif"])
+def test_transparency_is_written_and_laid_on_white_the_picture_is_the_same(ending, tmp_path, smooth):
+    """Where the picture can have come about on white: no colour is darker than the white that shines through."""
+    alpha = np.full((32, 48), 1, np.float32)
+    alpha[:, :16], alpha[:, 16:32] = 0, 0.5
+    pixels = smooth / 255 * 127 + 128.0
+    pixels[:, :16] = 255
+    path = tmp_path / f"out.{ending}"
+    write_picture(path, pixels, alpha=alpha)
+    with Image.open(path) as picture:
+        stored = np.asarray(picture, float)
+    lossy = {"webp": 25, "avif": 8}.get(ending, 0)
+    assert np.abs(stored[:, :, 3] - 255 * alpha).max() <= 0.51 + lossy / 8
+    laid = stored[:, :, :3] * stored[:, :, 3:] / 255 + 255 - stored[:, :, 3:]
+    assert np.abs(laid - pixels).max() <= 1 + lossy
+
+
+def test_on_black_an_edge_has_no_white_seam(tmp_path):
+    """A red subject whose edge is half transparent: what the photograph shows on white is pink."""
+    pixels = np.array([[[255, 0, 0], [255, 127.5, 127.5], [255, 255, 255]]])
+    write_picture(tmp_path / "out.png", pixels, alpha=np.array([[1, 0.5, 0]]))
+    with Image.open(tmp_path / "out.png") as picture:
+        red, edge, nothing = np.asarray(picture)[0].tolist()
+    assert red == [255, 0, 0, 255]
+    assert edge[0] == 255 and max(edge[1:3]) <= 1 and edge[3] in (127, 128)
+    assert nothing[3] == 0
+
+
+def test_transparency_is_resized_to_the_picture(tmp_path):
+    write_picture(tmp_path / "out.png", np.zeros((20, 40, 3)), alpha=np.repeat([[0.0, 1.0]], 3, axis=0))
+    with Image.open(tmp_path / "out.png") as picture:
+        alpha = np.asarray(picture)[:, :, 3]
+    assert alpha.shape == (20, 40)
+    assert alpha[:, 0].max() <= 1 and alpha[:, -1].min() >= 254

@@ -1,0 +1,113 @@
+"""Metadata: what a picture file says beside its pixels: the photograph's EXIF data, and the picture's record.
+
+EXIF is what a camera notes: when, where, with which lens. A result keeps it, but for what is no longer true of it. The
+record says how the picture was made, in JSON; what is in it is for others to know (`jobs.record`). A PNG holds it as a
+text of its own. The other formats hold it as EXIF's user comment, since that is the one place that all of them have and
+that programs hand on when they convert or resize a picture; XMP is often dropped, and a description is shown as the
+picture's caption.
+"""
+
+from PIL import ExifTags, Image
+
+from .reading import open_picture
+
+KEYWORD = "ministyle"  # of a PNG's text
+BEGINNING = '{"format": "ministyle '  # of a record: EXIF's user comment may be the photographer's
+CODE = b"ASCII\0\0\0"  # before a user comment
+
+Base = ExifTags.Base
+KEPT = (  # of the tags that describe a picture; the others say how its file stores the pixels
+    *(Base.ImageDescription, Base.Make, Base.Model, Base.XResolution, Base.YResolution, Base.ResolutionUnit),
+    *(Base.Software, Base.DateTime, Base.Artist, Base.Copyright, Base.Rating, Base.RatingPercent),
+    *(Base.XPTitle, Base.XPComment, Base.XPAuthor, Base.XPKeywords, Base.XPSubject),
+)
+# Of the tags that describe the exposure: the maker's notes, which mean nothing once they are moved and fill the 64 KB
+# that a JPEG has for all EXIF data; and the photograph's own width, height and thumbnail's data.
+DROPPED = (Base.MakerNote, Base.ExifImageWidth, Base.ExifImageHeight, ExifTags.IFD.Interop)
+SRGB = 1
+
+
+def read_exif(source):
+    """Return what a result keeps of a photograph's EXIF data, or None where there is none.
+
+    Orientation, thumbnail, maker's notes and the photograph's size are left out; where the photograph was taken is not.
+    Damaged EXIF data count as none.
+
+    Parameters
+    ----------
+    source : see `reading.read_picture`
+
+    Returns
+    -------
+    bytes or None
+
+    Raises
+    ------
+    MinistyleError
+        The source cannot be opened as a picture.
+    """
+    picture = open_picture(source)
+    if picture is None:
+        return None
+    try:
+        return _kept(picture.getexif())
+    except Exception:  # whatever Pillow makes of damaged data
+        return None
+
+
+def _kept(exif):
+    """Return the part of EXIF data that is true of a result, as bytes, or None."""
+    kept = Image.Exif()
+    for tag in KEPT:
+        if tag in exif:
+            kept[tag] = exif[tag]
+    exposure = {tag: value for tag, value in exif.get_ifd(ExifTags.IFD.Exif).items() if tag not in DROPPED}
+    if exposure:
+        kept[ExifTags.IFD.Exif] = {**exposure, Base.ColorSpace: SRGB}
+    place = exif.get_ifd(ExifTags.IFD.GPSInfo)
+    if place:
+        kept[ExifTags.IFD.GPSInfo] = dict(place)
+    return kept.tobytes() if len(kept) else None
+
+
+def add_comment(exif, text):
+    """Return EXIF data, bytes, with a text of ASCII letters as the user comment; the data may be None."""
+    added = Image.Exif()
+    added.load(exif or b"")
+    added[ExifTags.IFD.Exif] = {**added.get_ifd(ExifTags.IFD.Exif), Base.UserComment: CODE + text.encode("ascii")}
+    return added.tobytes()
+
+
+def read_text(source):
+    """Return the text of a picture's record, or None where it has none.
+
+    Parameters
+    ----------
+    source : see `reading.read_picture`
+
+    Raises
+    ------
+    MinistyleError
+        The source cannot be opened as a picture.
+    """
+    picture = open_picture(source)
+    if picture is None:
+        return None
+    texts = []
+    for find in (_own_text, _comment):
+        try:
+            texts.append(find(picture))
+        except Exception:  # damaged, or a text that Pillow finds too long
+            texts.append("")
+    return next((text for text in texts if text.startswith(BEGINNING)), None)
+
+
+def _own_text(picture):
+    """Return the text that a PNG holds, or nothing."""
+    return str(getattr(picture, "text", {}).get(KEYWORD, ""))
+
+
+def _comment(picture):
+    """Return EXIF's user comment, or nothing."""
+    comment = picture.getexif().get_ifd(ExifTags.IFD.Exif).get(Base.UserComment, b"")
+    return comment.removeprefix(CODE).decode("ascii", "replace")

@@ -4,7 +4,11 @@
 |---|---|
 | `parser` | flags: those of a run, and their help, are made from `ministyle.settings` |
 | `progress` | the progress line |
+| `history` | `--history`: a row for each iteration |
+| `evolution` | `--evolution`: a film of how a picture comes about |
 | `one_picture` | what all commands that make one picture have in common |
+| `batch` | `transfer` with several photographs |
+| `video` | `transfer` with an animation |
 | `transfer` | `transfer`, `demo` |
 | `reconstruct` | `content`, `texture` |
 | `experiment` | what figures and grids have in common |

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from ..experiments.contact_sheet import check_matplotlib
 from ..experiments.executors import InThisProcess, open_executor
-from ..experiments.panels import render
+from ..experiments.panels import estimate_missing, render
 from ..experiments.records import MANIFESTS
+from .one_picture import print_total
 from .parser import add_settings, ratios
 from .progress import PanelProgress
 
@@ -24,6 +25,9 @@ def add_experiment_flags(command, folder, *, preset, leave_out=(), **defaults):
     command.add_argument(
         "--scheduler", metavar="ADDRESS", help="make the panels on a Dask cluster, such as tcp://10.0.0.1:8786"
     )
+    command.add_argument(
+        "--estimate", action="store_true", help="only say how long the missing panels will take, and how much memory"
+    )
     command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
     add_settings(command, preset, leave_out, **defaults)
 
@@ -40,6 +44,10 @@ def add_ratios_flag(command, default, what):
 
 def run_experiment(options, to_make, folder, draw):
     """Make all panels of an experiment, and whatever `draw` makes of their records."""
+    if options.estimate:
+        missing, total = estimate_missing(to_make, folder, overwrite=options.overwrite)
+        print_total("panels", missing, len(to_make) - missing, total)
+        return 0
     check_matplotlib()
     device = to_make[0].settings.device
     progress = PanelProgress(to_make, options.quiet)

@@ -1,8 +1,10 @@
 """What all commands that make one picture have in common."""
 
 import itertools
+import os
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from .. import arrays
@@ -12,6 +14,8 @@ from ..errors import MinistyleError
 from ..jobs.job import Job
 from ..pictures.writing import check_output, write_picture
 from ..weights.find import find_weights
+from .evolution import Evolution
+from .history import open_history
 from .parser import settings_of
 from .progress import Progress
 
@@ -35,26 +39,75 @@ def make_one(options, name, content=None, style=None, *, size=None, tileable=Fal
     if not options.estimate:
         check_output(output, options.overwrite)
     job = Job.of(settings, content, style, size=size, tileable=tileable)
-    warning = memory_warning(job, available_memory(arrays.choose_device(settings.device)))
-    if warning:
-        print(f"ministyle: {warning}", file=sys.stderr)
+    warn_of_memory(job)
     if options.estimate:
         print(job.estimate())
         return job, None, 0
-    for picture in filter(None, (content, style, settings.init)):
-        if output.exists() and Path(picture).exists() and output.samefile(picture):
-            raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
+    inputs = [content, *(style if isinstance(style, list) else [style]), settings.init]
+    check_names([output, options.evolution, options.history], inputs)
     if options.verbose:
         print(f"weights: {find_weights(settings.weights)}")
-    with Progress(job, output, options) as progress:
+    evolution = Evolution(job, options.evolution, options.overwrite) if options.evolution else None
+    with open_history(options) as history, Progress(job, output, options, history, evolution) as progress:
         if not progress.bar.disable:
             progress.bar.write(str(job.estimate()))
         result = job.run(progress.update)
     written = write_result(output, result.image, options.overwrite)
+    if evolution:
+        evolution.write_or_say(result.image)
     _report(result)
     height, width, _ = result.image.shape
     print(f"picture: {written} ({width} x {height})")
     return job, result, 0 if result.completed else 1
+
+
+def warn_of_memory(job, warned=None):
+    """Print a warning on standard error if a job will not fit into memory.
+
+    Parameters
+    ----------
+    job : Job
+    warned : set of str, optional, of warnings that have been printed, and are not printed again
+    """
+    warning = memory_warning(job, available_memory(arrays.choose_device(job.settings.device)))
+    if warning and warning not in (warned or ()):
+        print(f"ministyle: {warning}", file=sys.stderr)
+    if warned is not None:
+        warned.add(warning)
+
+
+def print_total(what, missing, there, total):
+    """Print what several pictures will take.
+
+    Parameters
+    ----------
+    what : str, what they are called
+    missing, there : int, how many are to be made, and are there already
+    total : cost.estimate.Total, of those to be made
+    """
+    kept = f", {there} are there" if there else ""
+    print(f"{missing} {what}, one after the other: {total}{kept}" if missing else f"0 {what} are to be made{kept}")
+
+
+def check_names(outputs, inputs):
+    """Refuse outputs that are one file, or one of the input pictures; whatever is None is left out."""
+    outputs = [Path(output) for output in outputs if output is not None]
+    taken = {_identity(picture) for picture in inputs if isinstance(picture, str | Path)} - {None}
+    for output in outputs:
+        if _identity(output) in taken:
+            raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
+    for output, times in Counter(output.absolute() for output in outputs).items():
+        if times > 1:
+            raise MinistyleError(f"two outputs are named '{output.name}'; give each a name of its own")
+
+
+def _identity(path):
+    """Return what two names of one file have in common, or None where there is no file."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def write_result(output, pixels, overwrite):

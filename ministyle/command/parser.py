@@ -6,13 +6,21 @@ import math
 from pathlib import Path
 
 from .. import arrays
-from ..errors import did_you_mean
+from ..errors import MinistyleError, did_you_mean
 from ..settings import PRESETS, Settings, choices_of
 from ..version import VERSION
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that complains in one sentence."""
+    """An argument parser that complains in one sentence.
+
+    Attributes
+    ----------
+    gathers : str, name of the list that takes words which stand between and after flags, or None
+    when_missing : str, what to say if a positional argument is missing, or None
+    """
+
+    gathers = when_missing = None
 
     @classmethod
     def of_program(cls):
@@ -29,6 +37,13 @@ class Parser(argparse.ArgumentParser):
             flag = argument.split("=")[0]
             if flag.startswith("--"):
                 self.error(f"there is no flag {flag}{did_you_mean(flag, self._option_string_actions)}")
+        words = [argument for argument in rest if not argument.startswith("-")]
+        if words and self.gathers:
+            getattr(options, self.gathers).extend(words)
+            rest = [argument for argument in rest if argument.startswith("-")]
+        elif words and len(words) == len(rest):
+            taken = " and ".join(action.dest for action in self._get_positional_actions())
+            self.error(f"'{words[0]}' is one too many: '{self.prog}' takes {taken or 'flags only'}")
         return options, rest
 
     def _check_value(self, action, value):
@@ -41,6 +56,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         """Print what is wrong, and exit with status 2."""
+        if message.startswith("the following arguments are required") and self.when_missing:
+            message = f"{message}; {self.when_missing}"
         end = " See" if message.endswith("?") else "; see"
         self.exit(2, f"ministyle: {message}{end} '{self.prog} --help'\n")
 
@@ -85,9 +102,18 @@ def add_run_flags(command, output, *, own_output=None, preset="default", leave_o
     )
     command.add_argument("--save-every", type=count, metavar="N", help="save the picture every N iterations, numbered")
     command.add_argument(
+        "--history",
+        type=Path,
+        metavar="FILE",
+        help="write the loss and its terms to FILE.csv or FILE.jsonl, a row for each iteration",
+    )
+    command.add_argument(
+        "--evolution", type=Path, metavar="FILE", help="write a film of how the picture comes about: .gif, .webp, .mp4"
+    )
+    command.add_argument(
         "--estimate", action="store_true", help="only say how long the picture will take, and how much memory"
     )
-    command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress")
     command.add_argument("-v", "--verbose", action="store_true", help="say which weights are used")
     add_settings(command, preset, leave_out, flags, **defaults)
 
@@ -148,6 +174,23 @@ def add_weights_and_device(command):
 
 
 # Types ---------------------------------------------------------------------------------------------------
+
+
+def picture(text):
+    """Parse the name of one picture; see `check_picture`."""
+    try:
+        check_picture(text)
+    except MinistyleError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def check_picture(name):
+    """Refuse a folder, with what can be done about it, where one picture is wanted."""
+    if Path(name).is_dir():
+        raise MinistyleError(
+            f"'{name}' is a folder; name one picture. 'transfer FOLDER PAINTING' and 'grid' take folders"
+        )
 
 
 def count(text):

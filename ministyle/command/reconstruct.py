@@ -4,13 +4,13 @@ from pathlib import Path
 
 from ..pictures.values import psnr
 from .one_picture import make_one
-from .parser import add_command, add_run_flags, size
+from .parser import add_command, add_run_flags, picture, size
 
 
 def add(commands):
     """Add the commands."""
     command = add_command(commands, "content", "reconstruct a picture from one layer's activations", run_content)
-    command.add_argument("image", help="the picture")
+    command.add_argument("image", type=picture, help="the picture")
     add_run_flags(
         command,
         "IMAGE-content.png",
@@ -20,7 +20,7 @@ def add(commands):
     )
 
     command = add_command(commands, "texture", "reconstruct a style from Gram matrices: make a texture", run_texture)
-    command.add_argument("image", help="the painting, or whatever has the texture")
+    command.add_argument("image", type=picture, help="the painting, or whatever has the texture")
     command.add_argument(
         "--output-size",
         type=size,

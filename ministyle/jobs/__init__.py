@@ -4,6 +4,8 @@
 |---|---|
 | `scales` | coarse to fine: the sizes that a picture goes through |
 | `result` | `Result`: the finished picture, and how it came about |
+| `targets` | a painting's Gram matrices, computed once for several jobs |
 | `job` | `Job`: settings and decoded pictures; `job.estimate()`, `job.run()` |
+| `batch` | several photographs in the style of one painting, or the frames of an animation |
 | `public` | the package's functions `transfer`, `reconstruct_content` and `reconstruct_style` |
 """

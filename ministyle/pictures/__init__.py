@@ -10,6 +10,8 @@ Only this room knows picture files and their variety. Read its files in this ord
 | `profiles` | from a file's colour profile to sRGB |
 | `reading` | a picture file, a PIL image or an array -> (H, W, 3) |
 | `writing` | (H, W, 3) -> a picture file; the list of file formats |
+| `films` | animated files and videos |
+| `folders` | the pictures in a folder |
 | `luminance` | a painting's luminance with a photograph's colours |
 | `colours` | whose colours a result gets: the list of methods |
 

@@ -1,0 +1,119 @@
+"""`transfer` with an animation, or a folder of frames: every frame repainted.
+
+A frame begins with the result of the frame before and takes fewer steps, so what stands still is hardly repainted.
+There is no optical flow: nothing follows what moves.
+"""
+
+import re
+import tempfile
+from pathlib import Path
+
+from ..errors import MinistyleError
+from ..pictures import films
+from ..pictures.folders import pictures_in
+from ..pictures.reading import read_picture
+from ..pictures.values import to_uint8
+from ..pictures.writing import FORMATS
+from .batch import Series, output_folder, output_stem
+from .one_picture import check_names
+
+NO_FLOW = "each frame begins with the one before; there is no optical flow, so what moves may drag strokes along"
+FRAME = 40  # milliseconds, where the frames are files, which do not say it
+
+
+def is_film(options, content):
+    """Say whether all frames of an animated picture are to be repainted; if only the first is, print that."""
+    count = films.frame_count(content)
+    if count == 1:
+        return False
+    ending = "" if options.output is None else options.output.suffix.lower()
+    if options.output is not None and (ending in films.FORMATS or ending not in FORMATS):
+        return True
+    print(
+        f"'{content}' is animated, and only the first of its {count} frames is used; -o NAME.gif, NAME.webp, NAME.mp4 "
+        "or a folder repaints all"
+    )
+    return False
+
+
+def make_film(options, content, styles):
+    """Repaint an animation, or the frames in a folder, into a film or into a folder of numbered frames.
+
+    Parameters
+    ----------
+    options : the command's options
+    content : name of an animated file or, with `--frames`, of a folder
+    styles : names of paintings
+
+    Returns
+    -------
+    int, the exit status, see `batch.Series.run`
+
+    Raises
+    ------
+    MinistyleError
+        Before any work: the output cannot be written, a frame cannot be read, or see `batch.Series.run`.
+    """
+    stem = output_stem(content, styles)
+    options.output = options.output or Path(stem)
+    frames, durations = _frames_in_folder(content) if options.frames else _frames_in_file(content)
+    names = [f"{stem}-{number:0{max(4, len(str(len(durations))))}}.png" for number in range(1, len(durations) + 1)]
+    to_file = options.output.suffix.lower() in films.FORMATS
+    check_names([options.output, options.history], [content, *styles])
+    if not to_file:
+        folder = output_folder(options, [content])
+        return _run(options, frames, [folder / name for name in names], styles)
+    if options.save_every:
+        raise MinistyleError("--save-every needs a folder as output, not a film")
+    if options.estimate:
+        return _run(options, frames, [Path(name) for name in names], styles)
+    films.check_film(options.output, options.overwrite)
+    with tempfile.TemporaryDirectory(prefix="ministyle-") as folder:
+        outputs = [Path(folder) / name for name in names]
+        status = _run(options, frames, outputs, styles, append=False)
+        _write(options, outputs, durations)
+    return status
+
+
+def _run(options, frames, outputs, styles, **flags):
+    series = Series(options, outputs, styles, _job)
+    if options.estimate:
+        return series.estimate(frames)
+    print(NO_FLOW)
+    return series.run(frames, **flags)
+
+
+def _job(batch, content, last):
+    """Return a frame's job; `last` is the finished frame before it, or None."""
+    return batch.job(content) if last is None else batch.next_frame(content, last)
+
+
+def _write(options, outputs, durations):
+    """Write the film, after an interruption with the frames that are finished."""
+    made = [(path, duration) for path, duration in zip(outputs, durations, strict=True) if path.exists()]
+    if made:
+        frames = [to_uint8(read_picture(path)) for path, _ in made]
+        films.write_film(options.output, frames, [duration for _, duration in made], options.overwrite)
+        height, width, _ = frames[0].shape
+        print(f"film: {options.output} ({len(made)} frames, {width} x {height})")
+
+
+def _frames_in_file(source):
+    """Return the frames of an animated file, decoded one by one, and a list of their durations."""
+    durations = [duration for _, duration in films.read_frames(source)]
+    return (frame for frame, _ in films.read_frames(source)), durations
+
+
+def _frames_in_folder(folder):
+    """Return the files of a folder's frames in the order of their numbers, and a list of their durations."""
+    if not Path(folder).is_dir():
+        raise MinistyleError(f"--frames needs a folder of frames, and '{folder}' is none")
+    paths = sorted(pictures_in(folder), key=_by_number)
+    return paths, [FRAME] * len(paths)
+
+
+def _by_number(path):
+    """Return a key by which frame-2 comes before frame-10."""
+    return [
+        (not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", path.name)
+    ]

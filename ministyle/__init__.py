@@ -46,6 +46,7 @@ from . import fast, version  # noqa: F401  `fast` registers its backend
 from .checks.gradients import check_gradients
 from .errors import MinistyleError
 from .experiments.features import Distance, compare, style_features
+from .jobs.batch import transfer_all
 from .jobs.job import Job
 from .jobs.public import reconstruct_content, reconstruct_style, transfer
 from .jobs.result import Result
@@ -73,4 +74,5 @@ __all__ = [
     "reconstruct_style",
     "style_features",
     "transfer",
+    "transfer_all",
 ]

@@ -31,20 +31,18 @@ class Parser(argparse.ArgumentParser):
         return parser
 
     def parse_known_args(self, args=None, namespace=None):
-        """Parse as `ArgumentParser` does, but refuse an unknown flag here, where those that there are are known."""
+        """Parse as `ArgumentParser` does, but refuse what is unknown here, where it is known what there is."""
         options, rest = super().parse_known_args(args, namespace)
         for argument in rest:
             flag = argument.split("=")[0]
-            if flag.startswith("--"):
+            if flag.startswith("-"):
                 self.error(f"there is no flag {flag}{did_you_mean(flag, self._option_string_actions)}")
-        words = [argument for argument in rest if not argument.startswith("-")]
-        if words and self.gathers:
-            getattr(options, self.gathers).extend(words)
-            rest = [argument for argument in rest if argument.startswith("-")]
-        elif words and len(words) == len(rest):
+        if rest and self.gathers:
+            getattr(options, self.gathers).extend(rest)
+        elif rest:
             taken = " and ".join(action.dest for action in self._get_positional_actions())
-            self.error(f"'{words[0]}' is one too many: '{self.prog}' takes {taken or 'flags only'}")
-        return options, rest
+            self.error(f"'{rest[0]}' is one too many: '{self.prog}' takes {taken or 'flags only'}")
+        return options, []
 
     def _check_value(self, action, value):
         """Refuse a value that is none of the action's choices, as `ArgumentParser` does, with a hint."""

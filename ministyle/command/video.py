@@ -5,6 +5,7 @@ There is no optical flow: nothing follows what moves.
 """
 
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ..errors import MinistyleError
 from ..pictures import films
 from ..pictures.folders import pictures_in
 from ..pictures.reading import read_picture
+from ..pictures.sizes import resize
 from ..pictures.values import to_uint8
 from ..pictures.writing import FORMATS
 from .batch import Series, output_folder, output_stem
@@ -68,10 +70,22 @@ def make_film(options, content, styles):
     if options.estimate:
         return _run(options, frames, [Path(name) for name in names], styles)
     films.check_film(options.output, options.overwrite)
-    with tempfile.TemporaryDirectory(prefix="ministyle-") as folder:
-        outputs = [Path(folder) / name for name in names]
+    return _through_files(options, frames, names, durations, styles)
+
+
+def _through_files(options, frames, names, durations, styles):
+    """Make a film of frames that lie in a temporary folder meanwhile; they stay there if it cannot be written."""
+    folder = Path(tempfile.mkdtemp(prefix="ministyle-"))
+    outputs, kept = [folder / name for name in names], False
+    try:
         status = _run(options, frames, outputs, styles, append=False)
         _write(options, outputs, durations)
+    except MinistyleError as error:
+        kept = any(folder.iterdir())
+        raise MinistyleError(f"{error}; the frames are in '{folder}'" if kept else str(error)) from error
+    finally:
+        if not kept:
+            shutil.rmtree(folder)
     return status
 
 
@@ -92,10 +106,10 @@ def _write(options, outputs, durations):
     """Write the film, after an interruption with the frames that are finished."""
     made = [(path, duration) for path, duration in zip(outputs, durations, strict=True) if path.exists()]
     if made:
-        frames = [to_uint8(read_picture(path)) for path, _ in made]
+        size = read_picture(made[0][0]).shape[:2]  # files in a folder may differ
+        frames = [to_uint8(resize(read_picture(path), *size)) for path, _ in made]
         films.write_film(options.output, frames, [duration for _, duration in made], options.overwrite)
-        height, width, _ = frames[0].shape
-        print(f"film: {options.output} ({len(made)} frames, {width} x {height})")
+        print(f"film: {options.output} ({len(made)} frames, {size[1]} x {size[0]})")
 
 
 def _frames_in_file(source):

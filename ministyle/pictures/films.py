@@ -1,6 +1,7 @@
 """Films: animated GIF, WebP and PNG files in; animated GIF and WebP files and MP4 videos out."""
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -87,20 +88,18 @@ def _import_av():
 
 
 def _write_mp4(frames, durations, path):
-    """Write H.264 with whatever players need: sides that are even, where the last row or column may be repeated."""
+    """Write H.264 as all players take it: with even sides, and all frames of one length, some of them repeated."""
     av = _import_av()
+    hundredths = [max(1, round(duration / 10)) for duration in durations]
+    length = math.gcd(*hundredths)
     height, width = frames[0].shape[:2]
-    begins = [0, *itertools.accumulate(durations)]
     with av.open(str(path), "w", format="mp4") as film:
-        stream = film.add_stream("libx264", rate=25, options={"crf": "16"})
+        stream = film.add_stream("libx264", rate=Fraction(100, length), options={"crf": "16"})
         stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
-        # The last frame again at its end: a frame lasts until the next one.
-        for pixels, begin in zip([*frames, frames[-1]], begins, strict=True):
+        for pixels, hundredth in zip(frames, hundredths, strict=True):
             padded = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
-            frame = av.VideoFrame.from_ndarray(padded, format="rgb24")
-            frame.pts, frame.time_base = begin, Fraction(1, 1000)
-            film.mux(stream.encode(frame))
+            for _ in range(hundredth // length):
+                film.mux(stream.encode(av.VideoFrame.from_ndarray(padded, format="rgb24")))
         film.mux(stream.encode())
 
 
@@ -140,6 +139,8 @@ def write_film(path, frames, durations, overwrite=False):
     """
     path = Path(path)
     check_film(path, overwrite)
+    if len({frame.shape for frame in frames}) > 1:
+        raise MinistyleError(f"film '{path}' cannot be written: its frames differ in size")
     film_format = FORMATS[path.suffix.lower()]
     with new_file(path) as temporary:
         try:

@@ -91,7 +91,7 @@ class Series:
     outputs : list of paths, all in one folder, of the pictures to be made
     styles : names of paintings
     job_of : function of (Batch, content, last) -> Job
-        Makes the job for a photograph or frame; `last` is the picture before, a path, or None for the first.
+        Makes the job for one of the contents; `last` is the finished picture before, a path, or None for the first.
     """
 
     def __init__(self, options, outputs, styles, job_of):
@@ -115,7 +115,7 @@ class Series:
                     self.counts["made"] += 1
                 except MinistyleError as error:
                     self._say(error)
-            last = content
+            last = self.styles[0]  # as good as the finished picture, for an estimate
         print_total("pictures", self.counts["made"], self.counts["there"], total)
         return self._status()
 
@@ -124,7 +124,7 @@ class Series:
 
         Parameters
         ----------
-        contents : iterable of paths or PIL images, as many as there are outputs
+        contents : iterable of what `job_of` takes, as many as there are outputs
         append : bool, go on with a history that is there
 
         Returns

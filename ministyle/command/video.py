@@ -1,12 +1,13 @@
 """`transfer` with an animation, or a folder of frames: every frame repainted.
 
-A frame begins with the result of the frame before and takes fewer steps, so what stands still is hardly repainted.
-There is no optical flow: nothing follows what moves.
+A frame begins with the result of the frame before and takes fewer steps, so what stands still hardly flickers. There is
+no optical flow: strokes do not travel with what moves, which is painted anew.
 """
 
 import re
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import MinistyleError
@@ -19,7 +20,7 @@ from ..pictures.writing import FORMATS
 from .batch import Series, output_folder, output_stem
 from .one_picture import check_names
 
-NO_FLOW = "each frame begins with the one before; there is no optical flow, so what moves may drag strokes along"
+NO_FLOW = "each frame begins with the one before; there is no optical flow, so strokes do not travel with what moves"
 FRAME = 40  # milliseconds, where the frames are files, which do not say it
 
 
@@ -91,15 +92,28 @@ def _through_files(options, frames, names, durations, styles):
 
 def _run(options, frames, outputs, styles, **flags):
     series = Series(options, outputs, styles, _job)
+    pairs = _with_the_one_before(frames)
     if options.estimate:
-        return series.estimate(frames)
+        return series.estimate(pairs)
     print(NO_FLOW)
-    return series.run(frames, **flags)
+    return series.run(pairs, **flags)
 
 
-def _job(batch, content, last):
+def _with_the_one_before(frames):
+    """Yield each frame together with the one before it, (None, first), (first, second), and so on."""
+    before = None
+    for frame in frames:
+        yield before, frame
+        before = frame
+
+
+def _job(batch, frames, last):
     """Return a frame's job; `last` is the finished frame before it, or None."""
-    return batch.job(content) if last is None else batch.next_frame(content, last)
+    before, frame = frames
+    if last is not None:
+        with suppress(MinistyleError):  # the frame before may be damaged; if this one is, that is said below
+            return batch.next_frame(frame, before, last)
+    return batch.job(frame)
 
 
 def _write(options, outputs, durations):

@@ -5,13 +5,16 @@ What the photographs share is made once: the network, the decoded painting, its 
 
 from dataclasses import replace
 
+import numpy as np
+
 from ..pictures.reading import read_picture
+from ..pictures.sizes import resize
 from ..settings import Settings
 from .job import Job
 from .targets import Targets
 
-# Of `Settings.iterations`, for every frame of an animation but the first; docs/many.md says what it was chosen from.
-FRAME_SHARE = 1 / 3
+FRAME_SHARE = 1 / 3  # of the iterations, for every frame of a film but the first; docs/many.md says why
+STILL, MOVED = 16, 48  # grey levels: a frame's pixel that differs less from the last one's stands still; more, it moved
 
 
 class Batch:
@@ -43,20 +46,27 @@ class Batch:
             replace(self._model, settings=self.settings, photograph=photograph, size=photograph.shape[:2])
         )
 
-    def next_frame(self, content, last):
-        """Return the `Job` for a frame of an animation, which begins with the result of the frame before.
+    def next_frame(self, content, before, last):
+        """Return the `Job` for a frame of a film that is not its first.
 
-        It has a share of the iterations, all at full size: at a coarse scale everything would be made up anew, and
-        flicker.
+        It begins with the result of the frame before, but where the film has changed with the frame itself: else what
+        moves would leave its painted likeness behind. It has a share of the iterations, all at full size: at a coarse
+        scale everything would be made up anew, and flicker.
 
         Parameters
         ----------
-        content : see `job`
-        last : array (H, W, 3), RGB, 0 to 255, the finished frame before this one
+        content, before : the frame and the one before it, see `job`
+        last : the finished frame before it: path, PIL image or array (H, W, 3), RGB, 0 to 255
         """
+        job = self.job(content)
+        before, last = (resize(read_picture(picture), *job.size) for picture in (before, last))
+        change = np.abs(job.photograph - before).max(axis=2, keepdims=True)
+        moved = ((change - STILL) / (MOVED - STILL)).clip(0, 1)
+        start = (moved * job.photograph + (1 - moved) * last).astype(np.float32)
         iterations = max(1, round(FRAME_SHARE * self.settings.iterations))
-        settings = replace(self.settings, pyramid=False, iterations=iterations)
-        return self._sharing(replace(self.job(content), settings=settings, init=read_picture(last)))
+        return self._sharing(
+            replace(job, settings=replace(self.settings, pyramid=False, iterations=iterations), init=start)
+        )
 
     def _sharing(self, job):
         job = replace(job, targets=self._targets)

@@ -105,7 +105,7 @@ def _write_mp4(frames, durations, path):
 
 FORMATS = {  # the end of a file's name -> its format
     ".gif": _pillow_format("GIF"),
-    ".webp": _pillow_format("WEBP", quality=90),
+    ".webp": _pillow_format("WEBP", lossless=True),  # else frames that hardly differ become one
     ".mp4": FilmFormat("MP4", _write_mp4, _import_av),
 }
 

@@ -1,6 +1,7 @@
 """`transfer` with several photographs."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,8 +117,6 @@ def test_a_batch_goes_on_after_an_interruption(monkeypatch):
 
 def test_an_unfinished_picture_is_kept_until_it_is_made(monkeypatch):
     def interrupt(self, on_step=None):
-        from dataclasses import replace
-
         return replace(work(self, on_step), interrupted=True, completed=False)
 
     work = Job.run

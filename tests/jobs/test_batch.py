@@ -113,15 +113,28 @@ def test_what_would_fail_for_every_photograph_fails_at_once():
             Batch(settings, painting)
 
 
-def test_a_frame_begins_with_the_one_before_and_takes_a_third_of_the_steps_at_full_size():
-    batch = Batch(Settings(image_size=256, iterations=9, style_layers="conv1_1", content_layers="conv1_1"), PAINTING)
-    last = np.full((4, 8, 3), 77, np.uint8)
-    job = batch.next_frame(PHOTO, last)
+def start_of(job):
+    """Return the picture that a job begins with."""
     starts = []
     job.run(lambda step, pixels: starts.append(pixels) or True)
-    assert starts[0].shape == job.size + (3,) and (starts[0] == 77).all()
+    return starts[0]
+
+
+def test_a_frame_begins_with_the_one_before_and_with_itself_where_it_has_changed():
+    batch = Batch(replace(SMALL, image_size=56), PAINTING)
+    frame = np.minimum(PHOTO, 240)
+    frame[:10, :10] = (0, 255, 0)  # the photograph has no green
+    frame[30:, :] += 10  # as noise may do
+    start = start_of(batch.next_frame(frame, np.minimum(PHOTO, 240), np.full((40, 56, 3), 77, np.uint8)))
+    assert (start[:10, :10] == (0, 255, 0)).all()
+    assert (start[10:] == 77).all() and (start[:, 10:] == 77).all()
+
+
+def test_a_frame_takes_a_third_of_the_steps_all_at_full_size():
+    batch = Batch(Settings(image_size=256, iterations=9), PAINTING)
+    job = batch.next_frame(PHOTO, PHOTO, PAINTING)  # of another size, as frames in a folder may be
     assert [(scale.size, scale.iterations) for scale in job.scales] == [(job.size, 3)]
-    assert batch.next_frame(PHOTO, last).network is batch.job(PHOTO).network
+    assert job.network is batch.job(PHOTO).network and len(batch.job(PHOTO).scales) > 1
 
 
 def test_transfer_all_makes_what_transfer_makes():

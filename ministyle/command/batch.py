@@ -116,7 +116,7 @@ class Series:
                 except MinistyleError as error:
                     self._say(error)
             last = self.styles[0]  # as good as the finished picture, for an estimate
-        print_total("pictures", self.counts["made"], self.counts["there"], total)
+        print_total("picture", self.counts["made"], self.counts["there"], total)
         return self._status()
 
     def run(self, contents, *, append=True):

@@ -46,7 +46,7 @@ def run_experiment(options, to_make, folder, draw):
     """Make all panels of an experiment, and whatever `draw` makes of their records."""
     if options.estimate:
         missing, total = estimate_missing(to_make, folder, overwrite=options.overwrite)
-        print_total("panels", missing, len(to_make) - missing, total)
+        print_total("panel", missing, len(to_make) - missing, total)
         return 0
     check_matplotlib()
     device = to_make[0].settings.device

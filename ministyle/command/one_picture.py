@@ -81,12 +81,16 @@ def print_total(what, missing, there, total):
 
     Parameters
     ----------
-    what : str, what they are called
+    what : str, what one of them is called
     missing, there : int, how many are to be made, and are there already
     total : cost.estimate.Total, of those to be made
     """
-    kept = f", {there} are there" if there else ""
-    print(f"{missing} {what}, one after the other: {total}{kept}" if missing else f"0 {what} are to be made{kept}")
+    parts = [f"{missing} {what}{'' if missing == 1 else 's'} to make"]
+    if missing:
+        parts[0] += f": {total}"
+    if there:
+        parts.append(f"{there} there already")
+    print(", ".join(parts))
 
 
 def check_names(outputs, inputs):

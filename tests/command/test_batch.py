@@ -135,7 +135,7 @@ def test_an_estimate_sums_up_what_is_missing(monkeypatch):
     shutil.copy("painting.png", "out/a-painting.png")
     status, out, _ = run("transfer", "photos", "painting.png", *SMALL, "-o", "out", "--estimate")
     assert status == 0 and len(timed) == 1  # both are as large, one upright
-    assert out.startswith("2 pictures, one after the other: about ") and out.endswith(" GB, 1 are there\n")
+    assert out.startswith("2 pictures to make: about ") and out.endswith(" GB, 1 there already\n")
     alone = run("transfer", "photos/b.jpg", "painting.png", *SMALL, "--estimate")[1]
     hours = [int(text.split("about ")[1].split(" h ")[0]) for text in (out, alone)]
     assert hours[0] == pytest.approx(2 * hours[1], abs=1) and hours[1] > 10

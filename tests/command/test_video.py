@@ -136,7 +136,7 @@ def test_an_estimate_counts_the_frames(monkeypatch):
     monkeypatch.setattr("ministyle.cost.estimate._time_evaluations", lambda job: 1.0)
     for output in ("out.gif", "out"):
         status, out, _ = run(*FILM, "-o", output, "--estimate")
-        assert status == 0 and out.startswith("4 pictures, one after the other: about ")
+        assert status == 0 and out.startswith("4 pictures to make: about ")
         assert not Path(output).exists()
 
 

@@ -1,4 +1,4 @@
-"""Films: animated GIF, WebP and PNG files in; animated GIF and WebP files and MP4 videos out."""
+"""Films: animated GIF, WebP and PNG files in; animated GIF and WebP files, and MP4 videos, out."""
 
 import itertools
 import math
@@ -14,7 +14,8 @@ from ..errors import MinistyleError
 from ..files import new_file
 from .writing import check_file
 
-ANIMATED = ("GIF", "WEBP", "PNG")  # Pillow's names; the frames of other files are pages, or a picture in two sizes
+# Ends of names. The frames of other files are pages, or one picture in two sizes; and a photograph is not opened twice.
+ANIMATED = (".gif", ".webp", ".apng")
 DURATION = 100  # milliseconds of a frame that does not say how long it is shown, as in browsers
 
 
@@ -38,9 +39,11 @@ class FilmFormat:
 
 def frame_count(source):
     """Return how many frames an animated file has; 1 for any other picture, and for what is none."""
+    if Path(source).suffix.lower() not in ANIMATED:
+        return 1
     try:
         with Image.open(source) as film:
-            return getattr(film, "n_frames", 1) if film.format in ANIMATED else 1
+            return getattr(film, "n_frames", 1)
     except Exception:  # whoever reads it says what is wrong with it; each decoder has its own errors
         return 1
 

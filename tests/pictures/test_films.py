@@ -57,10 +57,10 @@ def test_frames_of_different_sizes_are_refused(frames, tmp_path):
 
 def test_what_is_no_animation_has_one_frame(tmp_path):
     picture = Image.new("RGB", (4, 3))
-    picture.save(tmp_path / "still.png")
+    picture.save(tmp_path / "still.gif")
     picture.save(tmp_path / "pages.tif", save_all=True, append_images=[picture])
     (tmp_path / "text.gif").write_text("Starry Night")
-    assert [frame_count(tmp_path / name) for name in ("still.png", "pages.tif", "text.gif", "missing", ".")] == [1] * 5
+    assert [frame_count(tmp_path / name) for name in ("still.gif", "pages.tif", "text.gif", "missing", ".")] == [1] * 5
 
 
 def test_frames_that_do_not_say_how_long_they_are_shown_are_shown_as_in_a_browser(tmp_path):

@@ -1,5 +1,6 @@
 """`transfer` with several photographs: a picture of each, and the same command goes on where it stopped."""
 
+import os
 import sys
 import time
 from collections import Counter
@@ -47,7 +48,7 @@ def make_many(options, contents, styles):
         be had.
     """
     folder = output_folder(options, contents)
-    photographs = [photo for name in contents for photo in (pictures_in(name) if Path(name).is_dir() else [name])]
+    photographs = [photo for name in contents for photo in (pictures_in(name) if os.path.isdir(name) else [name])]
     _check_stems(photographs)
     outputs = [folder / f"{output_stem(photo, styles)}.png" for photo in photographs]
     check_names([options.history, *outputs], [*photographs, *styles])
@@ -63,7 +64,7 @@ def output_folder(options, contents):
     if folder.is_file() or (folder.suffix.lower() in FORMATS and not folder.is_dir()):
         raise MinistyleError(f"output '{folder}' must be a folder, as several pictures go into it")
     for name in contents:
-        if Path(name).is_dir() and folder.is_dir() and folder.samefile(name):
+        if os.path.isdir(name) and folder.is_dir() and folder.samefile(name):
             raise MinistyleError(
                 f"output '{folder}' is the folder of the photographs, and its pictures would count as photographs next "
                 "time; name another folder"

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import math
+import os
 from pathlib import Path
 
 from .. import arrays
@@ -185,7 +186,7 @@ def picture(text):
 
 def check_picture(name):
     """Refuse a folder, with what can be done about it, where one picture is wanted."""
-    if Path(name).is_dir():
+    if os.path.isdir(name):
         raise MinistyleError(
             f"'{name}' is a folder; name one picture. 'transfer FOLDER PAINTING' and 'grid' take folders"
         )

@@ -1,5 +1,6 @@
 """`transfer` and `demo`: repaint a photograph."""
 
+import os
 from pathlib import Path
 
 from ..errors import MinistyleError
@@ -60,7 +61,7 @@ def run_transfer(options):
 
 def _are_many(options, contents):
     """Say whether there are, or could be, several photographs: `*.jpg --style ... -o FOLDER` may stand for one."""
-    if len(contents) > 1 or Path(contents[0]).is_dir():
+    if len(contents) > 1 or os.path.isdir(contents[0]):
         return True
     to_folder = options.output is not None and options.output.suffix.lower() not in FORMATS
     return bool(options.paintings) and to_folder

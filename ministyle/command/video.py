@@ -4,6 +4,7 @@ A frame begins with the result of the frame before and takes fewer steps, so wha
 no optical flow: strokes do not travel with what moves, which is painted anew.
 """
 
+import os
 import re
 import shutil
 import tempfile
@@ -134,7 +135,7 @@ def _frames_in_file(source):
 
 def _frames_in_folder(folder):
     """Return the files of a folder's frames in the order of their numbers, and a list of their durations."""
-    if not Path(folder).is_dir():
+    if not os.path.isdir(folder):
         raise MinistyleError(f"--frames needs a folder of frames, and '{folder}' is none")
     paths = sorted(pictures_in(folder), key=_by_number)
     return paths, [FRAME] * len(paths)

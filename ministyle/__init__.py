@@ -50,6 +50,7 @@ from .checks.gradients import check_gradients
 from .cost.estimate import Estimate
 from .errors import MinistyleError
 from .experiments.features import Distance, compare, style_features
+from .jobs.batch import transfer_all
 from .jobs.job import Job
 from .jobs.public import estimate_transfer, reconstruct_content, reconstruct_style, transfer
 from .jobs.result import Result
@@ -83,4 +84,5 @@ __all__ = [
     "reconstruct_style",
     "style_features",
     "transfer",
+    "transfer_all",
 ]

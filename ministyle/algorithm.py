@@ -32,7 +32,7 @@ def white_noise(size, seed=0, std=25.0):  # -> (*size, 3)
     return np.clip(GREY + std * noise, *BOUNDS).astype(np.float32)
 
 
-def compose_objective(network, settings, content, style, style_margin=0, periodic=False):
+def compose_objective(network, settings, content, style, style_margin=0, periodic=False, share=None):
     """Compose what is minimised.
 
     Parameters
@@ -40,12 +40,15 @@ def compose_objective(network, settings, content, style, style_margin=0, periodi
     network : Network
     settings : Settings
     content, style, style_margin, periodic : see `terms.Scene`
+    share : function Scene -> Scene, optional
+        May replace the scene's functions by others that compute the same with less work, as for several photographs.
 
     Returns
     -------
     Objective
     """
-    return Objective(network, terms_of(settings, Scene(network, content, style, style_margin, periodic)))
+    scene = Scene(network, content, style, style_margin, periodic)
+    return Objective(network, terms_of(settings, scene if share is None else share(scene)))
 
 
 def repaint(objective, settings, start, *, iterations=None, on_step=None):

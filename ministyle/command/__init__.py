@@ -6,7 +6,11 @@
 | `output` | where a picture goes, and what its file holds beside the pixels |
 | `progress` | the progress line |
 | `list_layers` | the table of the network's layers |
+| `history` | `--history`: a row for each iteration |
+| `evolution` | `--evolution`: a film of how a picture comes about |
 | `one_picture` | what all commands that make one picture have in common |
+| `batch` | `transfer` with several photographs |
+| `video` | `transfer` with an animation |
 | `transfer` | `transfer`, `demo` |
 | `reconstruct` | `content`, `texture` |
 | `experiment` | what figures and grids have in common |

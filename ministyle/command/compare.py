@@ -5,14 +5,14 @@ import argparse
 from ..experiments import features
 from ..network import POOLING
 from ..weights.load import load_network
-from .parser import add_command, add_weights_and_device, count, names
+from .parser import add_command, add_weights_and_device, count, names, picture
 
 
 def add(commands):
     """Add the command."""
     command = add_command(commands, "compare", "show how far apart two pictures are, layer by layer", run)
-    command.add_argument("picture", help="the picture to be judged")
-    command.add_argument("reference", help="the picture it is compared with")
+    command.add_argument("picture", type=picture, help="the picture to be judged")
+    command.add_argument("reference", type=picture, help="the picture it is compared with")
     command.add_argument(
         "--layers",
         type=names,

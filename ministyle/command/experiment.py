@@ -5,10 +5,10 @@ from pathlib import Path
 
 from ..errors import check_matplotlib
 from ..experiments.executors import InThisProcess, open_executor
-from ..experiments.panels import render
+from ..experiments.panels import estimate_missing, render
 from ..experiments.records import MANIFESTS
 from ..jobs.scales import scales
-from .one_picture import say_if_pyramid_is_in_vain
+from .one_picture import print_total, say_if_pyramid_is_in_vain
 from .parser import add_settings, ratios
 from .progress import PanelProgress
 
@@ -28,6 +28,9 @@ def add_experiment_flags(command, folder, *, preset, leave_out=(), **defaults):
     section.add_argument(
         "--scheduler", metavar="ADDRESS", help="make the panels on a Dask cluster, such as tcp://10.0.0.1:8786"
     )
+    section.add_argument(
+        "--estimate", action="store_true", help="only say how long the missing panels will take, and how much memory"
+    )
     section.add_argument("-q", "--quiet", action="store_true", help="no progress line")
     add_settings(command, preset, leave_out, **defaults)
 
@@ -44,6 +47,10 @@ def add_ratios_flag(command, default, what):
 
 def run_experiment(options, to_make, folder, draw):
     """Make all panels of an experiment, and whatever `draw` makes of their records."""
+    if options.estimate:
+        missing, total = estimate_missing(to_make, folder, overwrite=options.overwrite)
+        print_total("panel", missing, len(to_make) - missing, total)
+        return 0
     check_matplotlib("a contact sheet")
     device = to_make[0].settings.device
     largest = max((panel.settings for panel in to_make), key=lambda settings: settings.image_size)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..experiments import figures
 from .experiment import EXPERIMENT, RATIO_SETTINGS, add_experiment_flags, add_ratios_flag, run_experiment
-from .parser import add_command, settings_of
+from .parser import add_command, picture, settings_of
 
 
 def add(commands):
@@ -13,23 +13,23 @@ def add(commands):
     numbers = command.add_subparsers(dest="number", required=True, metavar="NUMBER")
 
     command = add_command(numbers, "1", "content and style reconstructions from five layers", run_1)
-    command.add_argument("photo", help="the picture for the content reconstructions")
-    command.add_argument("painting", help="the picture for the style reconstructions")
+    command.add_argument("photo", type=picture, help="the picture for the content reconstructions")
+    command.add_argument("painting", type=picture, help="the picture for the style reconstructions")
     layers = "content_layers", "style_layers", "style_layer_weights"
     left_out = (*RATIO_SETTINGS, *layers, "style_size", "normalised", "colours", "colours_after")
     add_experiment_flags(command, Path("figure1"), preset="texture", leave_out=left_out)
     _add_originals_flag(command)
 
     command = add_command(numbers, "2", "one photograph in several styles", run_2)
-    command.add_argument("photo", help="the photograph")
-    command.add_argument("paintings", nargs="+", metavar="painting", help="the paintings")
+    command.add_argument("photo", type=picture, help="the photograph")
+    command.add_argument("paintings", type=picture, nargs="+", metavar="painting", help="the paintings")
     add_experiment_flags(command, Path("figure2"), leave_out=RATIO_SETTINGS, **EXPERIMENT)
     add_ratios_flag(command, (figures.RATIO,), "one for all paintings, or one for each")
     _add_originals_flag(command)
 
     command = add_command(numbers, "3", "growing sets of style layers by alpha/beta", run_3)
-    command.add_argument("photo", help="the photograph")
-    command.add_argument("painting", help="the painting")
+    command.add_argument("photo", type=picture, help="the photograph")
+    command.add_argument("painting", type=picture, help="the painting")
     left_out = (*RATIO_SETTINGS, "style_layers", "style_layer_weights")
     add_experiment_flags(command, Path("figure3"), leave_out=left_out, iterations=200, **EXPERIMENT)
     add_ratios_flag(command, figures.RATIOS, "a column each")

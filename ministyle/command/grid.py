@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ..experiments import stimuli
 from ..experiments.figures import RATIO
+from ..pictures.folders import pictures_in
 from ..terms import STYLE_LAYERS
 from .experiment import EXPERIMENT, RATIO_SETTINGS, add_experiment_flags, add_ratios_flag, run_experiment
 from .parser import add_command, names, seeds, settings_of
@@ -38,8 +39,8 @@ def add(commands):
 def run_grid(options):
     """Make a factorial design of stimuli."""
     to_make = stimuli.design(
-        stimuli.pictures_in(options.content),
-        stimuli.pictures_in(options.style),
+        pictures_in(options.content),
+        pictures_in(options.style),
         settings=settings_of(options),
         ratios=options.ratios,
         layers=[stimuli.parse_layers(text) for text in options.layers],

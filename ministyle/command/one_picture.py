@@ -11,23 +11,28 @@ from ..cost.estimate import memory_warning
 from ..errors import MinistyleError
 from ..jobs.history import by_kind, by_scale
 from ..jobs.job import Job
+from ..jobs.regions import uncovered
 from ..jobs.scales import COARSEST, NARROWEST
 from ..pictures.values import psnr
 from ..weights.find import find_weights
+from .evolution import Evolution
+from .history import open_history
 from .list_layers import layer_table
-from .output import Writer, check_inputs_survive, output_path, sources_of
+from .output import Writer, check_outputs, output_path
 from .parser import settings_of
 from .progress import Progress
 
+LEFT = 0.005  # of the picture: less than that without a style is not worth a line
 
-def make_one(options, name, content=None, style=None, *, size=None, tileable=False):
+
+def make_one(options, name, inputs, *, size=None, tileable=False):
     """Say what it will take to make a picture; unless only that is asked for, make it, write it and report.
 
     Parameters
     ----------
     options : the command's options
     name : str, the output's name, without ending, where none is given
-    content, style : paths of the pictures it is made from
+    inputs : output.Inputs, what it is made from
     size, tileable : see `jobs.job.Job.of`
 
     Returns
@@ -35,38 +40,49 @@ def make_one(options, name, content=None, style=None, *, size=None, tileable=Fal
     Job, Result or None, exit status
     """
     settings = settings_of(options)
-    output, sources = output_path(options.output, f"{name}.png"), sources_of(settings, content=content, style=style)
+    output = output_path(options.output, f"{name}.png")
     if not (options.estimate or options.list_layers):
-        writer = Writer(sources, bits=options.bits, alpha=options.alpha, exif=options.exif)
+        writer = Writer.of(options, settings, inputs)
         writer.check(output, options.overwrite)
-    job = Job.of(settings, content, style, size=size, tileable=tileable)
+    job = Job.of(settings, inputs.content, inputs.style, content_mask=inputs.content_mask, size=size, tileable=tileable)
     if options.list_layers:
         print(layer_table(job))
         return job, None, 0
-    warning = memory_warning(job, available_memory(arrays.choose_device(settings.device)))
-    if warning:
-        print(f"ministyle: {warning}", file=sys.stderr)
+    warn_of_memory(job)
     if options.estimate:
         print(job.estimate())
         return job, None, 0
+    say_what_masks_leave(job)
     say_if_pyramid_is_in_vain(options, job.scales)
-    progress = Progress(job, output, options, writer)
-    check_inputs_survive([output, *progress.intermediates()], sources)
-    writer.plan(job, size=size, with_paths=options.record_paths)
-    if options.verbose:
-        print(f"weights: {find_weights(settings.weights)}")
-    with progress:
-        if not progress.bar.disable:
-            progress.bar.write(str(job.estimate()))
-        result = job.run(progress.update)
-    ratio = None if style is not None else psnr(result.image, job.photograph)
+    evolution = Evolution(job, options.evolution, options.overwrite) if options.evolution else None
+    with open_history(options) as history:  # nothing is written before the first row
+        progress = Progress(job, output, options, writer, history, evolution)
+        outputs = [output, options.evolution, options.history, *progress.intermediates()]
+        check_outputs(outputs, writer.sources.values())
+        writer.plan(job, size)
+        if options.verbose:
+            print(f"weights: {find_weights(settings.weights)}")
+        with progress:
+            if not progress.bar.disable:
+                progress.bar.write(str(job.estimate()))
+            result = job.run(progress.update)
+    ratio = psnr(result.image, job.photograph) if not job.styles else None
     about = {"message": result.message, "psnr": ratio, "unfinished": not result.completed}
     write = partial(writer.write, step=result.history[-1], **about)
     written = write_result(output, result.pixels, options.overwrite, write)
+    if evolution:
+        evolution.write_or_say(result.image)
     _report(result)
     height, width, _ = result.image.shape
     print(f"picture: {written} ({width} x {height})")
     return job, result, 0 if result.completed else 1
+
+
+def say_what_masks_leave(job):
+    """Say so if masks leave a part of the picture without a style."""
+    share = uncovered(job.styles)
+    if share > LEFT:
+        print(f"ministyle: {share:.0%} of the picture takes no style, as the masks say; the photograph stays there")
 
 
 def say_if_pyramid_is_in_vain(options, scales):
@@ -74,6 +90,38 @@ def say_if_pyramid_is_in_vain(options, scales):
     if getattr(options, "pyramid", False) and len(scales) == 1:
         width, height = 2 * COARSEST, 2 * NARROWEST
         print(f"ministyle: --pyramid changes nothing below {width} x {height} pixels", file=sys.stderr)
+
+
+def warn_of_memory(job, warned=None):
+    """Print a warning on standard error if a job will not fit into memory.
+
+    Parameters
+    ----------
+    job : Job
+    warned : set of str, optional, of warnings that have been printed, and are not printed again
+    """
+    warning = memory_warning(job, available_memory(arrays.choose_device(job.settings.device)))
+    if warning and warning not in (warned or ()):
+        print(f"ministyle: {warning}", file=sys.stderr)
+    if warned is not None:
+        warned.add(warning)
+
+
+def print_total(what, missing, there, total):
+    """Print what several pictures will take.
+
+    Parameters
+    ----------
+    what : str, what one of them is called
+    missing, there : int, how many are to be made, and are there already
+    total : cost.estimate.Total, of those to be made
+    """
+    parts = [f"{missing} {what}{'' if missing == 1 else 's'} to make"]
+    if missing:
+        parts[0] += f": {total}"
+    if there:
+        parts.append(f"{there} there already")
+    print(", ".join(parts))
 
 
 def write_result(output, pixels, overwrite, write):

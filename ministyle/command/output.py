@@ -1,14 +1,18 @@
-"""Where a command's picture goes, and what its file holds beside the pixels."""
+"""What a command's picture is made from, where it goes, and what its file holds beside the pixels."""
 
 import os
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import MinistyleError
 from ..jobs.job import STARTS
 from ..jobs.record import by_role, outcome, plan_picture
+from ..jobs.regions import ALPHA as ALPHA_MASK
 from ..pictures.metadata import read_exif
 from ..pictures.reading import read_alpha
 from ..pictures.writing import BITS, check_output, write_picture
+from ..styles import Style
 
 ALPHA = ("keep", "white")
 
@@ -52,37 +56,78 @@ def output_path(given, name):
     return given / name if os.path.isdir(given) else given  # not `Path.is_dir`, which raises if the name is too long
 
 
-def sources_of(settings, **pictures):
-    """Return the picture files that a picture is made from, role -> path, and the one that it begins with.
+@dataclass(frozen=True)
+class Inputs:
+    """The pictures that a picture is made from, as the user names them.
 
-    Parameters
+    Attributes
     ----------
-    settings : Settings
-    **pictures : path, list of paths or None, for each kind: `content`, `style`, `content_mask`, `style_mask`
+    content : path or None
+    styles : tuple of paths
+    content_masks : tuple of paths, or `(ALPHA,)`, the photograph's own opacity
+    style_masks : tuple of paths or None, one for each painting, or empty
     """
-    sources = {}
-    for kind, paths in {**pictures, "init": None if settings.init in STARTS else settings.init}.items():
-        sources |= by_role(kind.replace("_", " "), paths if isinstance(paths, list) else [paths])
-    return sources
+
+    content: str | Path | None = None
+    styles: tuple = ()
+    content_masks: tuple = ()
+    style_masks: tuple = ()
+
+    @property
+    def style(self):
+        """What `jobs.job.Job.of` takes for the paintings."""
+        masks = self.style_masks or (None,) * len(self.styles)
+        return [Style(picture, mask=mask) for picture, mask in zip(self.styles, masks, strict=True)] or None
+
+    @property
+    def content_mask(self):
+        """What `jobs.job.Job.of` takes for the content masks."""
+        return list(self.content_masks) or None
+
+    @property
+    def alpha_mask(self):
+        """`ALPHA` if the photograph's opacity is the mask, or None: what a record notes beside files."""
+        return ALPHA_MASK if self.content_masks == (ALPHA_MASK,) else None
+
+    def sources(self, settings):
+        """Return the picture files, role -> path, and the one that the picture begins with; see `jobs.record`."""
+        masks = () if self.alpha_mask else self.content_masks
+        init = () if isinstance(settings.init, str) and settings.init in STARTS else (settings.init,)
+        kinds = {"content": (self.content,), "style": self.styles, "content mask": masks}
+        kinds |= {"style mask": self.style_masks, "init": init}
+        return {role: path for kind, paths in kinds.items() for role, path in by_role(kind, paths).items()}
 
 
-def check_inputs_survive(outputs, sources):
-    """Refuse to write a file that is one of the input pictures, by whatever name.
+def check_outputs(outputs, sources):
+    """Refuse to write a file that is one of the input pictures, by whatever name, or two files of one name.
 
     Parameters
     ----------
-    outputs : list of Path
-    sources : dict, role -> path
+    outputs : list of paths; whatever is None is left out
+    sources : iterable of paths
 
     Raises
     ------
     MinistyleError
-        Some output is one of the inputs.
+        Some output is one of the inputs, or two outputs have one name.
     """
-    inputs = [source for source in sources.values() if os.path.exists(source)]
+    outputs = [Path(output) for output in outputs if output is not None]
+    taken = {_identity(source) for source in sources if isinstance(source, str | os.PathLike)} - {None}
     for output in outputs:
-        if os.path.exists(output) and any(output.samefile(source) for source in inputs):
+        if _identity(output) in taken:
             raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
+    for output, times in Counter(output.absolute() for output in outputs).items():
+        if times > 1:
+            raise MinistyleError(f"two outputs are named '{output.name}'; give each a name of its own")
+
+
+def _identity(path):
+    """Return what two names of one file have in common, or None where there is no file."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 class Writer:
@@ -94,6 +139,8 @@ class Writer:
     bits : 8 or 16, per channel
     alpha : "keep" or "white", what becomes of the photograph's transparency
     exif : bool, keep the photograph's EXIF data
+    with_paths : bool, note where the input pictures are
+    alpha_mask : "alpha" if the photograph's opacity is the content mask, or None
 
     Raises
     ------
@@ -101,31 +148,42 @@ class Writer:
         The photograph cannot be read.
     """
 
-    def __init__(self, sources, *, bits=8, alpha="white", exif=True):
+    def __init__(self, sources, *, bits=8, alpha="white", exif=True, with_paths=False, alpha_mask=None):
         self.sources = sources
         self.how = {"bits": bits, "alpha": alpha, "exif": exif}
+        self.with_paths, self.alpha_mask = with_paths, alpha_mask
         content = sources.get("content")
         self.bits = bits
         self.alpha = read_alpha(content) if alpha == "keep" and content is not None else None
         self.exif = read_exif(content) if exif and content is not None else None
 
+    @classmethod
+    def of(cls, options, settings, inputs):
+        """Return the writer that a command's options ask for, for a picture that is made from some `Inputs`."""
+        return cls(
+            inputs.sources(settings),
+            bits=options.bits,
+            alpha=options.alpha,
+            exif=options.exif,
+            with_paths=options.record_paths,
+            alpha_mask=inputs.alpha_mask,
+        )
+
     def check(self, path, overwrite):
         """Check, before a long run begins, that a picture can be written to `path`; see `check_output`."""
         check_output(path, overwrite, bits=self.bits, alpha=self.alpha is not None)
 
-    def plan(self, job, *, size=None, content_mask=None, with_paths=False):
+    def plan(self, job, size=None):
         """Note what is known before the work: what the picture will be made from, and how.
 
         Parameters
         ----------
         job : Job
         size : (height, width) of the picture, where it was asked for
-        content_mask : "alpha" or None; masks that are files are among the sources
-        with_paths : bool, note where the input pictures are
         """
         self.settings = job.settings
-        how = {"size": size, "tileable": job.tileable, "content_mask": content_mask, "output": self.how}
-        self.planned = plan_picture(job.settings, self.sources, with_paths=with_paths, **how)
+        how = {"size": size, "tileable": job.tileable, "content_mask": self.alpha_mask, "output": self.how}
+        self.planned = plan_picture(job.settings, self.sources, with_paths=self.with_paths, **how)
 
     def write(self, path, pixels, overwrite, step, *, message=None, psnr=None, unfinished=False):
         """Write a picture; see `write_picture`.

@@ -3,16 +3,18 @@
 import argparse
 import dataclasses
 import math
+import os
 import sys
 from itertools import takewhile
 from pathlib import Path
 
 from .. import arrays
-from ..errors import did_you_mean
+from ..errors import MinistyleError, did_you_mean
 from ..settings import GROUPS, PRESETS, Numbers, Settings, choices_of, kind_of
 from ..version import VERSION
 
 SECTIONS = {  # of the help: title -> what the flags there do, in a line; the help has those that a command uses
+    "pictures": "What it is made from, and which part takes which style.",
     "output": "What is written, and where.",
     "while it runs": "How it goes, and what is said on the way.",
     **{title: line for title, (line, _) in GROUPS.items()},
@@ -31,7 +33,15 @@ class Help(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that complains in one sentence, and whose help has sections."""
+    """An argument parser that complains in one sentence, and whose help has sections.
+
+    Attributes
+    ----------
+    gathers : str, name of the list that takes words which stand between and after flags, or None
+    when_missing : str, what to say if a positional argument is missing, or None
+    """
+
+    gathers = when_missing = None
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, formatter_class=Help, allow_abbrev=False, **options)
@@ -62,7 +72,15 @@ class Parser(argparse.ArgumentParser):
             is_flag = flag.startswith("-" if self._subparsers else "--") and " " not in argument
             if is_flag and flag not in self._option_string_actions:
                 self.error(f"there is no flag {flag}{did_you_mean(flag, self._option_string_actions)}")
-        return super().parse_known_args(args, namespace)
+        options, rest = super().parse_known_args(args, namespace)
+        if rest and rest[0].startswith("-"):
+            self.error(f"there is no flag {rest[0]}")
+        if rest and self.gathers:
+            getattr(options, self.gathers).extend(rest)
+        elif rest:
+            taken = " and ".join(action.dest for action in self._get_positional_actions())
+            self.error(f"'{rest[0]}' is one too many: '{self.prog}' takes {taken or 'flags only'}")
+        return options, []
 
     def _check_value(self, action, value):
         """Refuse a value that is none of the action's choices, as `ArgumentParser` does, with a hint."""
@@ -74,6 +92,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         """Print what is wrong, and exit with status 2."""
+        if message.startswith("the following arguments are required") and self.when_missing:
+            message = f"{message}; {self.when_missing}"
         end = " See" if message.endswith("?") else "; see"
         self.exit(2, f"ministyle: {message}{end} '{self.prog} --help'\n")
 
@@ -113,6 +133,15 @@ def add_run_flags(command, output, *, own_output=None, preset="default", leave_o
     section.add_argument("-o", "--output", type=Path, default=own_output, help=f"picture to write (default: {output})")
     section.add_argument("--overwrite", action="store_true", help="replace an existing picture")
     section.add_argument("--save-every", type=count, metavar="N", help="save the picture every N iterations, numbered")
+    section.add_argument(
+        "--history",
+        type=Path,
+        metavar="FILE",
+        help="write the loss and its terms to FILE.csv or FILE.jsonl, a row for each iteration",
+    )
+    section.add_argument(
+        "--evolution", type=Path, metavar="FILE", help="write a film of how the picture comes about: .gif, .webp, .mp4"
+    )
     section = command.section("while it runs")
     section.add_argument(
         "--estimate", action="store_true", help="only say how long the picture will take, and how much memory"
@@ -123,7 +152,7 @@ def add_run_flags(command, output, *, own_output=None, preset="default", leave_o
     section.add_argument(
         "--print-every", type=count, metavar="N", help="print the terms of the loss every N iterations"
     )
-    section.add_argument("-q", "--quiet", action="store_true", help="no progress line")
+    section.add_argument("-q", "--quiet", action="store_true", help="no progress")
     section.add_argument("-v", "--verbose", action="store_true", help="say which weights are used")
     add_settings(command, preset, leave_out, flags, **defaults)
 
@@ -193,6 +222,23 @@ def add_device(command):
 
 
 # Types ---------------------------------------------------------------------------------------------------
+
+
+def picture(text):
+    """Parse the name of one picture; see `check_picture`."""
+    try:
+        check_picture(text)
+    except MinistyleError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def check_picture(name):
+    """Refuse a folder, with what can be done about it, where one picture is wanted."""
+    if os.path.isdir(name):
+        raise MinistyleError(
+            f"'{name}' is a folder; name one picture. 'transfer FOLDER PAINTING' and 'grid' take folders"
+        )
 
 
 def count(text):

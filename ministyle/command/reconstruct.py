@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ..pictures.values import psnr
 from .one_picture import make_one
-from .output import add_file_flags
-from .parser import add_command, add_run_flags, size
+from .output import Inputs, add_file_flags
+from .parser import add_command, add_run_flags, picture, size
 
 # Settings that mean nothing to the two commands.
 CONTENT_LACKS = (
@@ -35,7 +35,7 @@ TEXTURE_LACKS = (
 def add(commands):
     """Add the commands."""
     command = add_command(commands, "content", "reconstruct a picture from one layer's activations", run_content)
-    command.add_argument("image", help="the picture")
+    command.add_argument("image", type=picture, help="the picture")
     add_run_flags(
         command,
         "IMAGE-content.png",
@@ -46,7 +46,7 @@ def add(commands):
     add_file_flags(command)
 
     command = add_command(commands, "texture", "reconstruct a style from Gram matrices: make a texture", run_texture)
-    command.add_argument("image", help="the painting, or whatever has the texture")
+    command.add_argument("image", type=picture, help="the painting, or whatever has the texture")
     add_run_flags(
         command,
         "IMAGE-texture.png",
@@ -69,7 +69,7 @@ def add(commands):
 
 def run_content(options):
     """Reconstruct a picture from the activations of a layer."""
-    job, result, status = make_one(options, f"{Path(options.image).stem}-content", content=options.image)
+    job, result, status = make_one(options, f"{Path(options.image).stem}-content", Inputs(options.image))
     if result is not None:
         print(f"PSNR against the original: {psnr(result.image, job.photograph):.1f} dB")
     return status
@@ -78,5 +78,6 @@ def run_content(options):
 def run_texture(options):
     """Reconstruct a style from Gram matrices."""
     name = f"{Path(options.image).stem}-texture"
-    _, _, status = make_one(options, name, style=options.image, size=options.output_size, tileable=options.tileable)
+    inputs = Inputs(styles=(options.image,))
+    _, _, status = make_one(options, name, inputs, size=options.output_size, tileable=options.tileable)
     return status

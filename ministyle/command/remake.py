@@ -10,7 +10,7 @@ from ..jobs.remaking import Remake
 from ..pictures.values import picture_sha256
 from ..pictures.writing import check_output, to_levels, write_picture
 from .one_picture import write_result
-from .output import Writer, check_inputs_survive, output_path
+from .output import Writer, check_outputs, output_path
 from .parser import add_command
 
 KINDS = {
@@ -68,7 +68,7 @@ def _remake_panel(options, given):
 def _remake_picture(options, given):
     """Make a picture again from the record that it carries."""
     output = output_path(options.output, options.record.name)
-    check_inputs_survive([output], {**given, "picture": options.record})
+    check_outputs([output], [*given.values(), options.record])
     again = Remake.of(options.record, given, weights=options.weights)
     writer = Writer(again.sources, **(again.original["output"] or {}))
     writer.check(output, options.overwrite)

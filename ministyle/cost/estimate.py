@@ -1,5 +1,6 @@
 """How long a picture will take, and how much memory: said before the work begins."""
 
+import dataclasses
 import math
 import statistics
 import time
@@ -20,6 +21,12 @@ SAMPLE = 256  # pixels, the longest side of the picture on which evaluations are
 REPETITIONS = 3
 START_UP = 1.0  # seconds, network and solver included
 MULTIPLE = 16  # pixels: sizes that are proposed are multiples of it, as a tileable picture needs
+# Settings that make an evaluation neither faster nor slower, for each pixel.
+FREE = (
+    *("image_size", "side", "style_size", "init", "seed", "noise_std", "iterations", "optimizer", "history_size"),
+    *("strength", "content_weight", "style_weight", "style_layer_weights", "tv_weight", "tv_edge", "colours"),
+    *("learning_rate", "bounds", "ftol", "gtol", "pyramid", "max_memory"),
+)
 
 
 @dataclass(frozen=True)
@@ -42,23 +49,50 @@ class Estimate:
     def __str__(self) -> str:
         """Return it as a user reads it."""
         bands = f", in bands of {self.band_rows} rows" if self.band_rows else ""
-        cost = f"about {_duration(self.seconds)} and {self.bytes / 1e9:.1f} GB"
-        return f"{self.size[1]} x {self.size[0]} pixels: {cost}{bands}"
+        return f"{self.size[1]} x {self.size[0]} pixels: {_cost(self.seconds, self.bytes)}{bands}"
 
 
-def estimate(job):
+@dataclass(frozen=True)
+class Total:
+    """What several runs will take, one after the other.
+
+    Attributes
+    ----------
+    seconds : float, of all together
+    bytes : float, at the peak
+    """
+
+    seconds: float = 0.0
+    bytes: float = 0.0
+
+    def __add__(self, estimate):
+        """Return the total with one more `Estimate`."""
+        return Total(self.seconds + estimate.seconds, max(self.bytes, estimate.bytes))
+
+    def __str__(self):
+        """Return it as a user reads it."""
+        return _cost(self.seconds, self.bytes)
+
+
+def estimate(job, timed=None):
     """Time some evaluations of a small picture, and work out what the whole job will take.
 
     Parameters
     ----------
     job : Job
+    timed : dict, optional
+        What other jobs have found, to be handed from one to the next: jobs whose evaluations cost the same are timed
+        once.
 
     Returns
     -------
     Estimate
     """
-    settings = job.settings
-    seconds_per_pixel = _time_evaluations(job)
+    settings, timed = job.settings, {} if timed is None else timed
+    kind = _kind(job)
+    if kind not in timed:
+        timed[kind] = _time_evaluations(job)
+    seconds_per_pixel = timed[kind]
     solver = SOLVERS[choose_optimizer(settings.optimizer, job.network.device)]
     seconds, plans = START_UP, []
     for scale in job.scales:
@@ -176,7 +210,20 @@ def _in_size(style, size):
     return replace(style, picture=resize(style.picture, *size), mask=mask, region=region)
 
 
-def _duration(seconds):
+def _kind(job):
+    """Return what the cost of an evaluation depends on, for each pixel, to be a dictionary's key."""
+    settings = job.settings
+    named = [(one.name, getattr(settings, one.name)) for one in dataclasses.fields(settings) if one.name not in FREE]
+    guided = [(style.mask is None, style.region is None) for style in job.styles]
+    roles = job.photograph is None, tuple(guided), job.tileable
+    return *named, *roles, settings.tv_weight > 0, min(max(job.size), SAMPLE)
+
+
+def _cost(seconds, bytes):
+    return f"about {duration(seconds)} and {bytes / 1e9:.1f} GB"
+
+
+def duration(seconds):
     """Return a duration in units that suit it."""
     if seconds < 90:
         return f"{seconds:.0f} s"

@@ -9,6 +9,7 @@ from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, wait
 from pathlib import Path
 
 from .. import arrays
+from ..cost.estimate import Total
 from ..errors import MinistyleError
 from ..files import sha256_once
 from ..jobs.job import Job
@@ -53,9 +54,7 @@ def render(panels, folder, executor, *, overwrite=False, on_panel=None, on_step=
         are kept as unfinished ones. A second interruption ends the waiting for them.
     """
     folder = Path(folder)
-    plans = {panel.name: plan_panel(panel, folder) for panel in panels}
-    if len(plans) < len(panels):
-        raise MinistyleError("two panels have the same name; give the pictures different names")
+    plans = _plans(panels, folder)
     records.prepare_folder(folder)
     for plan in plans.values():
         check_output(folder / plan["file"], overwrite=True)
@@ -70,6 +69,43 @@ def render(panels, folder, executor, *, overwrite=False, on_panel=None, on_step=
             f"{len(failures)} of {len(panels)} panels could not be made, the others are kept; {name}: {reason}"
         )
     return list(made.values())
+
+
+def estimate_missing(panels, folder, *, overwrite=False):
+    """Return how many panels are not there yet, and what they will take one after the other. Nothing is written.
+
+    Parameters
+    ----------
+    panels, folder, overwrite : see `render`
+
+    Returns
+    -------
+    count : int
+    total : cost.estimate.Total
+
+    Raises
+    ------
+    MinistyleError
+        See `render`, before any work.
+    """
+    folder = Path(folder)
+    plans = _plans(panels, folder)
+    missing = [panel for panel in panels if records.kept(folder, plans[panel.name], overwrite) is None]
+    total, timed, networks = Total(), {}, {}
+    with arrays.OneBlasThread():  # as in `make_panel`
+        for job in map(_job, missing):
+            kind = job.settings.weights, *job.network_options.items()
+            job.lend(networks.get(kind) or networks.setdefault(kind, job.network))
+            total += job.estimate(timed)
+    return len(missing), total
+
+
+def _plans(panels, folder):
+    """Return the panels' plans, {name: plan}; two panels of the same name are refused."""
+    plans = {panel.name: plan_panel(panel, folder) for panel in panels}
+    if len(plans) < len(panels):
+        raise MinistyleError("two panels have the same name; give the pictures different names")
+    return plans
 
 
 def _make_missing(panels, plans, made, folder, executor, on_panel, on_step):

@@ -8,8 +8,6 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-from PIL import Image
-
 from ..errors import MinistyleError
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize, size_to_fit
@@ -86,26 +84,6 @@ def parse_layers(text):
             raise MinistyleError(f"layers (={text}) must be 1 to {len(STYLE_LAYERS)}, or names joined by +")
         return STYLE_LAYERS[: int(text)]
     return tuple(text.split("+"))
-
-
-def pictures_in(path):
-    """Return the pictures in a folder, by name, or the one picture that `path` is.
-
-    Raises
-    ------
-    MinistyleError
-        There is no such folder or file, or no picture in it.
-    """
-    path = Path(path)
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise MinistyleError(f"there is no folder or picture '{path}'")
-    endings = Image.registered_extensions()
-    pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in endings and not p.name.startswith("."))
-    if not pictures:
-        raise MinistyleError(f"there is no picture in folder '{path}'")
-    return pictures
 
 
 def draw_sheets(panels, folder, records):

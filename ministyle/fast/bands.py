@@ -106,15 +106,17 @@ def style_statistics(network, picture, layers, statistic=GRAM, margin=0, guides=
     return {name: statistic.of(sums[name], count(terms[name].guide, sizes[name])) for name in layers}
 
 
-def compose_banded_objective(network, settings, content, style, *, rows=None, style_rows=None):
+def compose_banded_objective(network, settings, content, style, *, rows=None, style_rows=None, share=None):
     """Compose what is minimised, in bands where heights of bands are given; see `algorithm.compose_objective`.
 
     Parameters
     ----------
     rows : int, optional, the height of the bands in which the picture is worked on
     style_rows : int, optional, the height of the bands in which the painting's Gram matrices are computed
+    share : see `algorithm.compose_objective`
     """
-    terms = terms_of(settings, banded_scene(network, content, style, rows, style_rows))
+    scene = banded_scene(network, content, style, rows, style_rows)
+    terms = terms_of(settings, scene if share is None else share(scene))
     return Objective(network, terms) if rows is None else BandedObjective(network, terms, rows=rows)
 
 

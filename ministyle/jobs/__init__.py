@@ -8,8 +8,10 @@
 | `record` | how a picture was made: what stands in its file, or beside it |
 | `display` | how a notebook shows a result |
 | `result` | `Result`: the finished picture, and how it came about |
+| `targets` | a painting's Gram matrices, computed once for several jobs |
 | `job` | `Job`: settings and decoded pictures; `job.estimate()`, `job.run()` |
 | `remaking` | a picture made again from the record that it carries |
+| `batch` | several photographs in the style of one painting, or the frames of an animation |
 | `progress` | a moving line that shows how far a run is |
 | `public` | the package's functions, such as `transfer` |
 """

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from ..weights.load import load_network
 from .regions import read_styles
 from .result import Result
 from .scales import Scale, continued, scales, with_own_size
+from .targets import Targets
 
 TILE = 16  # pixels: all of VGG-19's pooling layers halve a side that is a multiple of it without a remainder
 MARGIN = 128  # pixels around a tileable picture's painting: farther than the 126 that conv5_4 sees
@@ -47,6 +49,7 @@ class Job:
     tileable : bool
         Let opposite edges fit, so that copies of the picture side by side show no seam. Its sides are multiples of 16.
     init : float32 array (H, W, 3), the picture to begin with, or None where the settings name another start
+    targets : Targets that jobs with the same network share, or None
     """
 
     settings: Settings
@@ -55,6 +58,7 @@ class Job:
     size: tuple[int, int]
     tileable: bool = False
     init: NDArray[np.float32] | None = field(default=None, repr=False)
+    targets: Targets | None = field(default=None, repr=False)
 
     @classmethod
     def of(
@@ -108,19 +112,19 @@ class Job:
 
     @cached_property
     def network(self) -> Network:
-        """The network that the settings ask for."""
-        settings = self.settings
-        return load_network(
-            settings.weights,
-            pooling=settings.pooling,
-            normalised=settings.normalised,
-            dtype=settings.dtype,
-            device=settings.device,
-            convolution=settings.convolution,
-            threads=settings.threads,
-            border="periodic" if self.tileable else settings.border,
-            tf32=settings.tf32,
-        )
+        """The network that the settings ask for; `lend` spares making it."""
+        return load_network(self.settings.weights, **self.network_options)
+
+    @property
+    def network_options(self) -> dict[str, Any]:
+        """What the network is made with, arguments of `weights.load.load_network`."""
+        names = "pooling", "normalised", "dtype", "device", "convolution", "threads", "tf32"
+        border = "periodic" if self.tileable else self.settings.border
+        return {**{name: getattr(self.settings, name) for name in names}, "border": border}
+
+    def lend(self, network: Network) -> None:
+        """Let the job use a network that was made with its `network_options`, as jobs that follow one another do."""
+        self.__dict__["network"] = network  # where `cached_property` keeps it
 
     @cached_property
     def pictures(self) -> tuple[NDArray[np.float32] | None, tuple[Style, ...]]:
@@ -189,13 +193,20 @@ class Job:
             compose = partial(compose, style_margin=self.margin, periodic=True)
         elif plan.in_bands:
             compose = partial(bands.compose_banded_objective, rows=plan.rows, style_rows=plan.style_rows)
+        if self.targets is not None:
+            compose = partial(compose, share=partial(self.targets.share, plan=plan))
         objective = compose(self.network, self.settings, content, styles)
         self.network.backend.release()  # what the targets took: it may be more than an evaluation takes
         return objective
 
-    def estimate(self) -> Estimate:
-        """Return an `Estimate` of time and memory; some evaluations of a small picture are timed for it."""
-        return estimate(self)
+    def estimate(self, timed: dict[Any, float] | None = None) -> Estimate:
+        """Return an `Estimate` of time and memory; some evaluations of a small picture are timed for it.
+
+        Parameters
+        ----------
+        timed : see `cost.estimate.estimate`
+        """
+        return estimate(self, timed)
 
     def run(self, on_step: OnStep | None = None) -> Result:
         """Make the picture.

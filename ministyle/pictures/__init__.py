@@ -13,6 +13,8 @@ Only this room knows picture files and their variety. Read its files in this ord
 | `masks` | a mask -> its regions |
 | `metadata` | what a file says beside its pixels: EXIF data, the record |
 | `writing` | (H, W, 3) -> a picture file; the list of file formats |
+| `films` | animated files and videos |
+| `folders` | the pictures in a folder |
 | `luminance` | a painting's luminance with a photograph's colours |
 | `matching` | a painting, or a result, with the mean and covariance of a photograph's colours |
 | `colours` | whose colours a result gets: the list of methods |

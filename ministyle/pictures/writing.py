@@ -115,7 +115,7 @@ FORMATS = {  # the end of a file's name -> its format
 
 
 def check_output(path, overwrite=False, *, bits=8, alpha=False):
-    """Check, before a long run begins, that a picture can be written to `path`.
+    """Check, before a long run begins, that a picture can be written to `path`; see `check_file` for more errors.
 
     Parameters
     ----------
@@ -127,34 +127,53 @@ def check_output(path, overwrite=False, *, bits=8, alpha=False):
     Raises
     ------
     MinistyleError
-        The file's name has an ending that no format has. The format does not hold the bits or the transparency, or
-        Pillow lacks it. The file exists and `overwrite` is not set. Its folder is missing or not writable.
+        The format does not hold the bits or the transparency, or Pillow lacks it.
     """
     path = Path(path)
+    check_file(path, FORMATS, "output", overwrite)
     _check_format(path, bits, alpha)
+
+
+def check_file(path, endings, what, overwrite=False):
+    """Check, before a long run begins, that a file can be written to `path`.
+
+    Parameters
+    ----------
+    path : path of the file
+    endings : collection of str, the ends that its name may have
+    what : str, what messages call it
+    overwrite : bool, allow a file that exists
+
+    Raises
+    ------
+    MinistyleError
+        The file's name has another ending. The file exists and `overwrite` is not set. Its folder is missing or not
+        writable.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in endings:
+        raise MinistyleError(f"{what} '{path}' must end in {', '.join(endings)}")
     if not path.parent.is_dir():
-        raise MinistyleError(f"output '{path}' cannot be written: there is no folder '{path.parent}'")
+        raise MinistyleError(f"{what} '{path}' cannot be written: there is no folder '{path.parent}'")
     try:
         path.stat()
     except FileNotFoundError:
         pass
     except OSError as error:  # a name too long, for instance
-        raise MinistyleError(f"output '{path}' cannot be written: {error.strerror}") from None
+        raise MinistyleError(f"{what} '{path}' cannot be written: {error.strerror}") from None
     else:
         if path.is_dir():
-            raise MinistyleError(f"output '{path}' is a folder; name a file in it")
+            raise MinistyleError(f"{what} '{path}' is a folder; name a file in it")
         if not overwrite:
-            raise MinistyleError(f"output '{path}' exists; choose another name or add --overwrite")
+            raise MinistyleError(f"{what} '{path}' exists; choose another name or add --overwrite")
     if not os.access(path.parent, os.W_OK):
-        raise MinistyleError(f"output '{path}' cannot be written: no permission to write in '{path.parent}'")
+        raise MinistyleError(f"{what} '{path}' cannot be written: no permission to write in '{path.parent}'")
 
 
 def _check_format(path, bits, alpha):
     """Refuse a file whose format there is not, or which does not hold what is asked for."""
     if bits not in BITS:
         raise MinistyleError(f"bits (={bits!r}) must be 8 or 16")
-    if path.suffix.lower() not in FORMATS:
-        raise MinistyleError(f"output '{path}' must end in {', '.join(FORMATS)}")
     chosen = FORMATS[path.suffix.lower()]
     if chosen.name == "AVIF":
         Image.init()

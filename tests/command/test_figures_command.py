@@ -1,6 +1,7 @@
 """`figure 1`, `figure 2`, `figure 3`."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from commands import QUICK, SMALL, contents, run
 from conftest import pixels_of
 
 from ministyle.experiments import figures, panels
+from ministyle.weights import load
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -67,3 +69,57 @@ def test_a_pyramid_that_was_asked_for_in_vain_is_said_to_be():
     for more, said in [(("--pyramid",), 1), ((), 0), (("--pyramid", "--side", "shortest"), 0)]:
         status, _, err = run("figure", "2", "photo.png", "painting.png", *flags, *more, "-q", "--overwrite")
         assert status == 0 and err.count("--pyramid changes nothing below") == said
+
+
+@pytest.fixture
+def timed(monkeypatch):
+    """Return a list of the jobs whose evaluations are timed; a pixel of each takes 100 seconds."""
+    jobs = []
+    monkeypatch.setattr("ministyle.cost.estimate._time_evaluations", lambda job: jobs.append(job) or 100.0)
+    return jobs
+
+
+def hours_in(text):
+    """Return the hours of an estimate."""
+    hours, minutes = re.search(r"about (\d+) h (\d+) min", text).groups()
+    return int(hours) + int(minutes) / 60
+
+
+@pytest.mark.parametrize(
+    ("command", "panels", "kinds"),
+    [
+        # Figure 1 has ten different sets of layers, figure 3 has five, whatever the ratio.
+        (("figure", "1", "photo.png", "painting.png"), 10, 10),
+        (("figure", "2", "photo.png", "painting.png", "start.png"), 2, 1),
+        (("figure", "3", "photo.png", "painting.png"), 20, 5),
+        (("grid", "--content", "photo.png", "--style", "painting.png", "--layers", "1,3", "--seeds", "0,1,2"), 6, 2),
+    ],
+)
+def test_an_estimate_times_each_kind_of_panel_once_and_writes_nothing(
+    command, panels, kinds, timed, folder, monkeypatch
+):
+    loaded = []
+    load_weights = load.load_weights
+    monkeypatch.setattr(load, "load_weights", lambda path: loaded.append(path) or load_weights(path))
+    before = contents(folder)
+    status, out, err = run(*command, *SMALL, "--estimate")
+    assert (status, err) == (0, "")
+    assert re.fullmatch(rf"{panels} panels to make: about .* and \d\.\d GB\n", out)
+    assert len(timed) == kinds and len(loaded) == (2 if "1" in command[:2] else 1)  # figure 1 uses the raw one, too
+    assert contents(folder) == before and not [path for path in folder.iterdir() if path.is_dir()]
+
+
+def test_panels_that_are_there_are_not_estimated(timed):
+    assert run(*FIGURE_2)[0] == 0
+    both = *FIGURE_2[:4], "start.png", *QUICK
+    out = run(*both, "--estimate")[1]
+    assert re.fullmatch(r"1 panel to make: .*, 1 there already\n", out)
+    assert run(*FIGURE_2, "--estimate")[1] == "0 panels to make, 1 there already\n"
+    assert hours_in(run(*both, "--estimate", "-o", "new")[1]) == pytest.approx(2 * hours_in(out), rel=0.05)
+
+
+def test_an_estimate_refuses_what_the_run_would_refuse(timed):
+    assert run(*FIGURE_2)[0] == 0
+    status, _, err = run(*FIGURE_2, "--seed", "9", "--estimate")
+    assert status == 2 and "made differently" in err
+    assert run(*FIGURE_2, "--seed", "9", "--estimate", "--overwrite")[1].startswith("1 panel to make: ")

@@ -16,7 +16,8 @@ import ministyle
 from ministyle.errors import MinistyleError
 from ministyle.experiments.executors import InThisProcess
 from ministyle.experiments.panels import render
-from ministyle.experiments.stimuli import design, draw_sheets, parse_layers, pictures_in
+from ministyle.experiments.stimuli import design, draw_sheets, parse_layers
+from ministyle.pictures.folders import pictures_in
 from ministyle.settings import Settings
 
 SETTINGS = Settings.from_preset("gatys2015", image_size=32, iterations=1)
@@ -95,17 +96,6 @@ def test_sets_of_layers_can_be_written_as_numbers_or_names():
     for text in ("0", "6"):
         with pytest.raises(MinistyleError, match=f"={text}"):
             parse_layers(text)
-
-
-def test_a_folders_pictures_are_found_and_nothing_else():
-    Path("contents/notes.txt").touch()
-    Path("contents/.hidden.png").touch()
-    assert [path.name for path in pictures_in("contents")] == ["cat.png", "dog.png"]
-    assert pictures_in("styles/old.png") == [Path("styles/old.png")]
-    Path("empty").mkdir()
-    for name, words in (("empty", "no picture in folder"), ("missing", "no folder or picture")):
-        with pytest.raises(MinistyleError, match=words):
-            pictures_in(name)
 
 
 def test_each_content_has_a_sheet_with_all_its_stimuli():

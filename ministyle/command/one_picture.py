@@ -14,6 +14,7 @@ from ..pictures.writing import check_output, write_picture
 from ..weights.find import find_weights
 from .parser import settings_of
 from .progress import Progress
+from .resume import allow_unfinished, checkpoint_of, find_beginning, is_finished, settle
 
 
 def make_one(options, name, content=None, style=None, *, size=None, tileable=False):
@@ -28,11 +29,15 @@ def make_one(options, name, content=None, style=None, *, size=None, tileable=Fal
 
     Returns
     -------
-    Job, Result or None, exit status
+    Job, Result or None, exit status; no job either, where the picture is finished already
     """
     settings = settings_of(options)
     output = options.output or Path(f"{name}.png")
+    checkpoint = checkpoint_of(output, options)
     if not options.estimate:
+        if is_finished(output, options, checkpoint):
+            return None, None, 0
+        options = allow_unfinished(options, checkpoint)
         check_output(output, options.overwrite)
     job = Job.of(settings, content, style, size=size, tileable=tileable)
     warning = memory_warning(job, available_memory(arrays.choose_device(settings.device)))
@@ -46,14 +51,19 @@ def make_one(options, name, content=None, style=None, *, size=None, tileable=Fal
             raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
     if options.verbose:
         print(f"weights: {find_weights(settings.weights)}")
-    with Progress(job, output, options) as progress:
-        if not progress.bar.disable:
+    begin = find_beginning(job, options, checkpoint)
+    with Progress(job, output, options, begin.history[-1].iteration if begin else 0) as progress:
+        if not progress.bar.disable and not begin:
             progress.bar.write(str(job.estimate()))
-        result = job.run(progress.update)
-    written = write_result(output, result.image, options.overwrite)
+        result = job.run(progress.update, checkpoint=checkpoint, begin=begin)
+    try:
+        written = write_result(output, result.image, options.overwrite)
+    except KeyboardInterrupt:  # once more: the picture is worth a moment, and Ctrl-C again ends that too
+        written = write_result(output, result.image, options.overwrite)
     _report(result)
     height, width, _ = result.image.shape
     print(f"picture: {written} ({width} x {height})")
+    settle(result, output, written, checkpoint)
     return job, result, 0 if result.completed else 1
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .. import arrays
 from ..errors import did_you_mean
+from ..jobs.checkpoint import EVERY
 from ..settings import PRESETS, Settings, choices_of
 from ..version import VERSION
 
@@ -87,6 +88,16 @@ def add_run_flags(command, output, *, own_output=None, preset="default", leave_o
     command.add_argument(
         "--estimate", action="store_true", help="only say how long the picture will take, and how much memory"
     )
+    command.add_argument(
+        "--checkpoint-every",
+        type=seconds,
+        default=EVERY,
+        metavar="SECONDS",
+        help=f"write what --resume needs beside the picture, so often; 0 for never (default: {EVERY:g})",
+    )
+    command.add_argument(
+        "--resume", action="store_true", help="go on from where an interrupted run stopped, if there was one"
+    )
     command.add_argument("-q", "--quiet", action="store_true", help="no progress line")
     command.add_argument("-v", "--verbose", action="store_true", help="say which weights are used")
     add_settings(command, preset, leave_out, flags, **defaults)
@@ -155,6 +166,17 @@ def count(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def seconds(text):
+    """Parse a time of at least 0, in seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number of at least 0")
+    return seconds
 
 
 def names(text):

@@ -16,19 +16,21 @@ class Progress:
     job : Job
     output : path of the finished picture
     options : the command's options
+    done : int, the iterations that an earlier run has made
     """
 
-    def __init__(self, job, output, options):
+    def __init__(self, job, output, options, done=0):
         self.job = job
         self.iterations = sum(scale.iterations for scale in job.scales)
         self.output = output
         self.options = options
+        self.done = done
 
     def __enter__(self):
         if self.options.save_every:
             for iteration in range(self.options.save_every, self.iterations + 1, self.options.save_every):
                 check_output(self._intermediate(iteration), self.options.overwrite)
-        self.bar = progress_bar(self.iterations, self.options.quiet)
+        self.bar = progress_bar(self.iterations, self.options.quiet, self.done)
         return self
 
     def __exit__(self, *_):
@@ -67,12 +69,12 @@ class Progress:
         return self.output.with_stem(f"{self.output.stem}-{iteration:0{digits}}")
 
 
-def progress_bar(iterations, quiet):
-    """Return a progress line."""
+def progress_bar(iterations, quiet, done=0):
+    """Return a progress line, some of whose iterations may be done."""
     from tqdm import tqdm  # here, so that --help does not wait for it
 
     # disable=None: no moving line where there is no terminal, as in a log file
-    return tqdm(total=iterations, disable=True if quiet or sys.stderr is None else None, unit="it")
+    return tqdm(total=iterations, initial=done, disable=True if quiet or sys.stderr is None else None, unit="it")
 
 
 def _iterations(panel):

@@ -17,7 +17,6 @@ import os
 import time
 import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -138,8 +137,10 @@ class Checkpoint:
 
     def remove(self):
         """Remove the file, if there is one: its run is finished."""
+        if not self.exists():
+            return
         try:
-            Path(self.path).unlink(missing_ok=True)
+            os.unlink(self.path)
         except OSError as error:
             self.warn(f"'{self.path}' cannot be removed: {error.strerror}")
 
@@ -218,6 +219,7 @@ def _write(path, standing, job):
         "scale": standing.scale,
         "former": [dataclasses.asdict(step) for step in standing.former],
         "history": [dataclasses.asdict(step) for step in snapshot.history],
+        "state": snapshot.state and list(snapshot.state),
     }
     state = {f"state_{name}": to_host(value) for name, value in (snapshot.state or {}).items()}
     with new_file(path) as temporary, temporary.open("wb") as file:
@@ -229,19 +231,20 @@ def _write(path, standing, job):
 def _read(path):
     """Return what a file says about its run, a dictionary, and where that stood, a `Standing`."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        about = json.loads(arrays.pop("about").item())
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = dict(archive)
+        about = json.loads(arrays["about"].item())
         if about["format"] != FORMAT:
             raise ValueError(f"its format is {about['format']!r}")
         former, history = ([_step(step) for step in about[steps]] for steps in ("former", "history"))
-        pixels = arrays.pop("pixels")
+        pixels, state = arrays["pixels"], about["state"]
+        if state is not None:
+            state = {name: arrays[f"state_{name}"] for name in state}
     except MemoryError:
         raise
     except Exception as error:  # a damaged file fails in any way
         raise MinistyleError(f"'{path}' is damaged or no checkpoint that this version can read: {error!r}") from None
-    state = {name.removeprefix("state_"): array for name, array in arrays.items()}
-    return about, Standing(about["scale"], former, Snapshot(pixels, history, state or None))
+    return about, Standing(about["scale"], former, Snapshot(pixels, history, state))
 
 
 def _step(fields):

@@ -9,7 +9,7 @@ import pytest
 from conftest import sentence
 from functions import START, Function, Quadratic, rosenbrock
 
-from ministyle.arrays import to_device, to_host
+from ministyle.arrays import to_host
 from ministyle.solvers import SOLVERS, Snapshot, minimise
 from ministyle.solvers.lbfgs import LBFGS
 from ministyle.solvers.problem import Problem
@@ -157,9 +157,7 @@ def test_a_run_in_such_units_goes_on_from_a_saved_snapshot_too(optimizer, bounds
     options = {"optimizer": optimizer, "bounds": bounds}
     whole = minimise(objective(), START, iterations=25, **options)
     half = minimise(objective(), START, iterations=12, **options)
-    rest = minimise(
-        objective(), START, iterations=25, snapshot=saved(half.snapshot, tmp_path / "state.npz"), **options
-    )
+    rest = minimise(objective(), START, iterations=25, snapshot=saved(half.snapshot, tmp_path / "state.npz"), **options)
     assert_the_same(rest, whole)
 
 

@@ -171,9 +171,7 @@ def test_what_on_step_raises_ends_the_run_and_reaches_the_caller(optimizer, last
             raise raised
 
     with pytest.raises(error) as caught:
-        minimise(
-            Quadratic(), START, iterations=6, optimizer=optimizer, on_step=fail, on_snapshot=snapshots.append
-        )
+        minimise(Quadratic(), START, iterations=6, optimizer=optimizer, on_step=fail, on_snapshot=snapshots.append)
     assert caught.value is raised and "fail" in [entry.name for entry in caught.traceback]
     assert seen == list(range(last + 1)) == [len(snapshot.history) - 1 for snapshot in snapshots]
 

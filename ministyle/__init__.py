@@ -46,6 +46,7 @@ from . import fast, version  # noqa: F401  `fast` registers its backend
 from .checks.gradients import check_gradients
 from .errors import MinistyleError
 from .experiments.features import Distance, compare, style_features
+from .jobs.checkpoint import Checkpoint
 from .jobs.job import Job
 from .jobs.public import reconstruct_content, reconstruct_style, transfer
 from .jobs.result import Result
@@ -58,6 +59,7 @@ __version__ = version.VERSION
 
 __all__ = [
     "PRESETS",
+    "Checkpoint",
     "Distance",
     "Evaluation",
     "Job",

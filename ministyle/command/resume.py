@@ -21,7 +21,7 @@ def checkpoint_of(output, options):
 
 def is_finished(output, options, checkpoint):
     """Say whether the picture that `--resume` asks for is there, and print so."""
-    if not options.resume or options.overwrite or checkpoint.exists() or not output.is_file():
+    if not options.resume or options.overwrite or checkpoint.exists() or not os.path.isfile(output):
         return False
     print(f"picture: {output} is there, and finished: it has no checkpoint; --overwrite makes it anew")
     return True

@@ -98,7 +98,7 @@ class Checkpoint:
         changes = differences(about["job"], describe(job))
         if changes:
             raise MinistyleError(
-                f"'{self.path}' belongs to another run: {changes[0]}; go on with what that run had, or begin anew"
+                f"'{self.path}' belongs to another run: {changes[0]}; give what that run was given, or begin anew"
             )
         for package, version in _versions().items():
             if about["versions"].get(package) != version:
@@ -199,7 +199,7 @@ def _plain(value):
         return {"SHA-256": digest.hexdigest()}
     if dataclasses.is_dataclass(value):
         return {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
-    return os.fspath(value)
+    return str(value)
 
 
 def _versions():
@@ -242,8 +242,10 @@ def _read(path):
             state = {name: arrays[f"state_{name}"] for name in state}
     except MemoryError:
         raise
+    except OSError as error:
+        raise MinistyleError(f"'{path}' cannot be read: {error.strerror or error}") from error
     except Exception as error:  # a damaged file fails in any way
-        raise MinistyleError(f"'{path}' is damaged or no checkpoint that this version can read: {error!r}") from None
+        raise MinistyleError(f"'{path}' is damaged, or no checkpoint that this version can read") from error
     return about, Standing(about["scale"], former, Snapshot(pixels, history, state))
 
 

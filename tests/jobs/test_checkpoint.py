@@ -379,7 +379,7 @@ def test_what_is_no_checkpoint_is_refused(path):
     for content in strange:
         path.write_bytes(content)
         refusal = sentence(Checkpoint(path).read, job_of())
-        assert refusal.startswith(f"'{path}' is damaged or no checkpoint")
+        assert refusal.startswith(f"'{path}' is damaged, or no checkpoint")
 
 
 def test_a_damaged_checkpoint_is_refused_or_says_what_it_said(written, random):

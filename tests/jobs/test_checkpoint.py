@@ -106,6 +106,7 @@ def test_a_run_goes_on_from_any_step_as_if_it_had_not_stopped(optimizer, bounds,
         assert without_seconds(seen) == without_seconds(told[done:])
 
 
+@pytest.mark.slow
 def test_a_run_in_bands_goes_on_as_if_it_had_not_stopped(path, random):
     photo, painting = random.uniform(0, 255, (2, 640, 64, 3))
     whole = Job.of(replace(SETTINGS, image_size=640, iterations=3, pyramid=False), photo, painting)

@@ -51,6 +51,7 @@ from .cost.estimate import Estimate
 from .errors import MinistyleError
 from .experiments.features import Distance, compare, style_features
 from .jobs.batch import transfer_all
+from .jobs.checkpoint import Checkpoint
 from .jobs.job import Job
 from .jobs.public import estimate_transfer, reconstruct_content, reconstruct_style, transfer
 from .jobs.result import Result
@@ -65,6 +66,7 @@ __version__ = version.VERSION
 
 __all__ = [
     "PRESETS",
+    "Checkpoint",
     "Distance",
     "Estimate",
     "Evaluation",

@@ -51,7 +51,7 @@ def compose_objective(network, settings, content, style, style_margin=0, periodi
     return Objective(network, terms_of(settings, scene if share is None else share(scene)))
 
 
-def repaint(objective, settings, start, *, iterations=None, on_step=None):
+def repaint(objective, settings, start, *, iterations=None, snapshot=None, on_step=None, on_snapshot=None):
     """Minimise an objective, as the settings say, beginning with the picture `start`.
 
     Where pixels may leave 0 to 255 they are cut off at the end, and the last step's loss is that of the cut picture.
@@ -62,7 +62,7 @@ def repaint(objective, settings, start, *, iterations=None, on_step=None):
     settings : Settings
     start : array (H, W, 3), RGB, 0 to 255
     iterations : int, optional, where it is not `settings.iterations`
-    on_step : see `solvers.minimise`
+    snapshot, on_step, on_snapshot : see `solvers.minimise`
 
     Returns
     -------
@@ -78,7 +78,9 @@ def repaint(objective, settings, start, *, iterations=None, on_step=None):
         learning_rate=settings.learning_rate,
         ftol=settings.ftol,
         gtol=settings.gtol,
+        snapshot=snapshot,
         on_step=on_step,
+        on_snapshot=on_snapshot,
     )
     return outcome if settings.bounds else _cut(outcome, objective)
 

@@ -3,13 +3,19 @@
 import functools
 import hashlib
 import os
+import re
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import MinistyleError
 
 PACKAGE = Path(__file__).resolve().parent
+# A file that is being written is called `.ministyle-PID-...`. Where the process was killed, nobody removes it but the
+# next one that writes in the folder. On a file system that machines share, the process may be another machine's, and
+# may still be writing; but then its file has not been left alone for so long.
+STRAY_AGE = 3600  # seconds
 
 
 def shipped_path(relative):
@@ -61,7 +67,7 @@ def new_file(path):
     """Yield the path of an empty file that takes the place of `path` once it is complete, and only then.
 
     It lies beside `path` under another name until the `with` block ends, so that an interrupted program leaves neither
-    half a file nor a damaged old one.
+    half a file nor a damaged old one. What killed programs left there earlier is removed.
 
     Raises
     ------
@@ -71,7 +77,8 @@ def new_file(path):
     path = Path(path)
     temporary = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+        _sweep(path.parent.absolute())
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".ministyle-{os.getpid()}-", suffix=path.suffix)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -88,6 +95,22 @@ def write_text(path, text):
     """Write a text file, UTF-8, whole or not at all; see `new_file` for the errors."""
     with new_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+@functools.cache  # once for each folder: looking through a large one takes a while
+def _sweep(folder):
+    """Remove the files that killed processes left half written in a folder."""
+    for path in folder.glob(".ministyle-*"):
+        name = re.match(r"\.ministyle-(\d{1,9})-", path.name)
+        with suppress(OSError):  # it may be another user's, or just have gone
+            if name and time.time() - path.stat().st_mtime > STRAY_AGE and not _is_running(int(name[1])):
+                path.unlink()
+
+
+def _is_running(pid):
+    import psutil  # here, because it is rarely needed
+
+    return psutil.pid_exists(pid)
 
 
 def _umask():

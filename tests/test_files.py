@@ -1,12 +1,26 @@
 """A file is written whole or not at all."""
 
 import hashlib
+import os
+import signal
 import stat
+import subprocess
+import sys
+import time
 
 import pytest
 
 from ministyle.errors import MinistyleError
-from ministyle.files import md5, new_file, sha256, write_text
+from ministyle.files import STRAY_AGE, md5, new_file, sha256, write_text
+
+KILLED = """
+import os, signal, sys
+from ministyle.files import new_file
+
+with new_file(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_text_is_written_as_utf8_with_unix_lines(tmp_path):
@@ -28,6 +42,38 @@ def test_others_may_read_a_new_file_as_any_other(tmp_path):
     (tmp_path / "plain").touch()
     write_text(tmp_path / "text", "")
     assert stat.S_IMODE((tmp_path / "text").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+def age(path, seconds):
+    """Let a file seem older than it is."""
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has another way to kill")
+def test_what_a_killed_process_left_is_removed_by_the_next_one_after_an_hour(tmp_path):
+    process = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "text"], check=False)
+    (stray,) = tmp_path.iterdir()
+    assert process.returncode == -signal.SIGKILL and stray.read_text() == "half"
+    for name, seconds, left in (("young", STRAY_AGE - 60, True), ("old", STRAY_AGE + 60, False)):
+        folder = tmp_path / name
+        folder.mkdir()
+        moved = folder / stray.name
+        moved.write_text("half")
+        age(moved, seconds)
+        write_text(folder / "text", "whole")
+        assert moved.exists() == left
+
+
+def test_nothing_else_is_removed(tmp_path):
+    others = [f".ministyle-{os.getpid()}-a.png", ".ministyle-notes", ".ministyle--a", "ministyle-999999999-a", ".a.png"]
+    for name in others:
+        (tmp_path / name).touch()
+        age(tmp_path / name, 10 * STRAY_AGE)
+    (tmp_path / ".ministyle-999999999-folder").mkdir()  # which is no file
+    age(tmp_path / ".ministyle-999999999-folder", 10 * STRAY_AGE)
+    write_text(tmp_path / "text", "")
+    assert {path.name for path in tmp_path.iterdir()} == {*others, "text", ".ministyle-999999999-folder"}
 
 
 def test_what_cannot_be_written_is_said_in_one_sentence(tmp_path):

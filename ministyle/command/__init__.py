@@ -8,6 +8,8 @@
 | `list_layers` | the table of the network's layers |
 | `history` | `--history`: a row for each iteration |
 | `evolution` | `--evolution`: a film of how a picture comes about |
+| `termination` | SIGTERM does what Ctrl-C does |
+| `resume` | `--checkpoint-every`, `--resume` |
 | `one_picture` | what all commands that make one picture have in common |
 | `batch` | `transfer` with several photographs |
 | `video` | `transfer` with an animation |
@@ -26,7 +28,8 @@
 
 Each file with commands has a function `add` that adds them to the parser; `GROUPS` lists these files. Bad input ends
 with one sentence on standard error and exit status 2. A run that had to stop early, or a gradient that is wrong, ends
-with 1, everything else with 0.
+with 1, everything else with 0. What Ctrl-C ended before there was a picture ends with 130, and what SIGTERM ended with
+143.
 """
 
 import os
@@ -35,6 +38,7 @@ import sys
 from ..errors import MinistyleError
 from . import compare, exercises, figures, gradcheck, grid, info, reconstruct, remake, transfer, weights
 from .parser import Parser
+from .termination import STATUS, sigterm_as_ctrl_c
 
 GROUPS = (transfer, reconstruct, figures, grid, remake, compare, gradcheck, exercises, weights, info)
 
@@ -54,6 +58,13 @@ def main(arguments=None):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal may lack the letters of a file name
     options = make_parser().parse_args(arguments)
+    with sigterm_as_ctrl_c() as terminated:
+        status = _run(options)
+    return STATUS if terminated else status
+
+
+def _run(options):
+    """Run the command that options ask for; return its exit status."""
     try:
         status = options.run(options)
         sys.stdout.flush()  # here, where a closed pipe is noticed

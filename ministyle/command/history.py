@@ -115,6 +115,15 @@ class History:
             self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def open_history(options, append=False):
-    """Return a context with the `History` that a command's options ask for, or with None."""
-    return History(options.history, options.overwrite, append) if options.history else nullcontext()
+def open_history(options, append=False, resume=False):
+    """Return a context with the `History` that a command's options ask for, or with None.
+
+    Parameters
+    ----------
+    options : the command's options
+    append : bool, go on with a file that is there, unless it is to be overwritten
+    resume : bool, go on with it in any case
+    """
+    if not options.history:
+        return nullcontext()
+    return History(options.history, options.overwrite and not resume, append or resume)

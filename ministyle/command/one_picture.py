@@ -21,6 +21,7 @@ from .list_layers import layer_table
 from .output import Writer, check_outputs, output_path
 from .parser import settings_of
 from .progress import Progress
+from .resume import allow_unfinished, checkpoint_of, find_beginning, is_finished, settle
 
 LEFT = 0.005  # of the picture: less than that without a style is not worth a line
 
@@ -37,11 +38,15 @@ def make_one(options, name, inputs, *, size=None, tileable=False):
 
     Returns
     -------
-    Job, Result or None, exit status
+    Job, Result or None, exit status; no job either, where the picture is finished already
     """
     settings = settings_of(options)
     output = output_path(options.output, f"{name}.png")
+    checkpoint = checkpoint_of(output, options)
     if not (options.estimate or options.list_layers):
+        if is_finished(output, options, checkpoint):
+            return None, None, 0
+        options = allow_unfinished(options, checkpoint)
         writer = Writer.of(options, settings, inputs)
         writer.check(output, options.overwrite)
     job = Job.of(settings, inputs.content, inputs.style, content_mask=inputs.content_mask, size=size, tileable=tileable)
@@ -55,26 +60,32 @@ def make_one(options, name, inputs, *, size=None, tileable=False):
     say_what_masks_leave(job)
     say_if_pyramid_is_in_vain(options, job.scales)
     evolution = Evolution(job, options.evolution, options.overwrite) if options.evolution else None
-    with open_history(options) as history:  # nothing is written before the first row
-        progress = Progress(job, output, options, writer, history, evolution)
+    begin = find_beginning(job, options, checkpoint)
+    with open_history(options, resume=begin is not None) as history:  # nothing is written before the first row
+        done = begin.history[-1].iteration if begin else 0
+        progress = Progress(job, output, options, writer, history, evolution, done=done)
         outputs = [output, options.evolution, options.history, *progress.intermediates()]
         check_outputs(outputs, writer.sources.values())
         writer.plan(job, size)
         if options.verbose:
             print(f"weights: {find_weights(settings.weights)}")
         with progress:
-            if not progress.bar.disable:
+            if not progress.bar.disable and not begin:
                 progress.bar.write(str(job.estimate()))
-            result = job.run(progress.update)
+            result = job.run(progress.update, checkpoint=checkpoint, begin=begin)
     ratio = psnr(result.image, job.photograph) if not job.styles else None
     about = {"message": result.message, "psnr": ratio, "unfinished": not result.completed}
     write = partial(writer.write, step=result.history[-1], **about)
-    written = write_result(output, result.pixels, options.overwrite, write)
+    try:
+        written = write_result(output, result.pixels, options.overwrite, write)
+    except KeyboardInterrupt:  # once more: the picture is worth a moment, and Ctrl-C again ends that too
+        written = write_result(output, result.pixels, options.overwrite, write)
     if evolution:
         evolution.write_or_say(result.image)
     _report(result)
     height, width, _ = result.image.shape
     print(f"picture: {written} ({width} x {height})")
+    settle(result, output, written, checkpoint)
     return job, result, 0 if result.completed else 1
 
 

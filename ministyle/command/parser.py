@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .. import arrays
 from ..errors import MinistyleError, did_you_mean
+from ..jobs.checkpoint import EVERY
 from ..settings import GROUPS, PRESETS, Numbers, Settings, choices_of, kind_of
 from ..version import VERSION
 
@@ -152,6 +153,16 @@ def add_run_flags(command, output, *, own_output=None, preset="default", leave_o
     section.add_argument(
         "--print-every", type=count, metavar="N", help="print the terms of the loss every N iterations"
     )
+    section.add_argument(
+        "--checkpoint-every",
+        type=seconds,
+        default=EVERY,
+        metavar="SECONDS",
+        help=f"write what --resume needs beside the picture, so often; 0 for never (default: {EVERY:g})",
+    )
+    section.add_argument(
+        "--resume", action="store_true", help="go on from where an interrupted run stopped, if there was one"
+    )
     section.add_argument("-q", "--quiet", action="store_true", help="no progress")
     section.add_argument("-v", "--verbose", action="store_true", help="say which weights are used")
     add_settings(command, preset, leave_out, flags, **defaults)
@@ -246,6 +257,17 @@ def count(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def seconds(text):
+    """Parse a time of at least 0, in seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number of at least 0")
+    return seconds
 
 
 def names(text):

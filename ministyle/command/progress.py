@@ -25,9 +25,10 @@ class Progress:
     history : History to which a row is added after every iteration, or None
     evolution : Evolution that keeps frames of a film, or None
     label : str, before the line, to tell several pictures apart
+    done : int, the iterations that an earlier run has made
     """
 
-    def __init__(self, job, output, options, writer, history=None, evolution=None, label=""):
+    def __init__(self, job, output, options, writer, history=None, evolution=None, label="", done=0):
         self.job = job
         self.iterations = sum(scale.iterations for scale in job.scales)
         self.costs = _costs(job.scales)
@@ -35,7 +36,7 @@ class Progress:
         self.options = options
         self.writer = writer
         self.history, self.evolution = history, evolution
-        self.label = label
+        self.label, self.done = label, done
 
     def intermediates(self):
         """Return the paths of the pictures that will be saved on the way."""
@@ -46,7 +47,7 @@ class Progress:
         for path in self.intermediates():
             self.writer.check(path, self.options.overwrite)
         label = {"desc": self.label, "leave": False} if self.label else {}
-        self.bar = progress_bar(self.iterations, self.options.quiet, unit="it", **label)
+        self.bar = progress_bar(self.iterations, self.options.quiet, unit="it", initial=self.done, **label)
         self.lines = plain_lines(self.bar, self.options.quiet, self.label)
         return self
 

@@ -9,6 +9,7 @@
 | `display` | how a notebook shows a result |
 | `result` | `Result`: the finished picture, and how it came about |
 | `targets` | a painting's Gram matrices, computed once for several jobs |
+| `checkpoint` | `Checkpoint`: what an interrupted run needs to go on, in a file |
 | `job` | `Job`: settings and decoded pictures; `job.estimate()`, `job.run()` |
 | `remaking` | a picture made again from the record that it carries |
 | `batch` | several photographs in the style of one painting, or the frames of an animation |

@@ -1,6 +1,7 @@
 """A job as a value: settings, decoded pictures and the size of the picture to be made."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
@@ -26,9 +27,10 @@ from ..solvers.problem import INTERRUPTED
 from ..styles import Masks, Style, Styles
 from ..types import Array, Picture
 from ..weights.load import load_network
+from .checkpoint import Checkpoint, Standing
 from .regions import read_styles
 from .result import Result
-from .scales import Scale, continued, scales, with_own_size
+from .scales import Scale, continued, joined, scales, with_own_size
 from .targets import Targets
 
 TILE = 16  # pixels: all of VGG-19's pooling layers halve a side that is a multiple of it without a remainder
@@ -208,7 +210,9 @@ class Job:
         """
         return estimate(self, timed)
 
-    def run(self, on_step: OnStep | None = None) -> Result:
+    def run(
+        self, on_step: OnStep | None = None, *, checkpoint: Checkpoint | None = None, begin: Standing | None = None
+    ) -> Result:
         """Make the picture.
 
         Parameters
@@ -216,6 +220,10 @@ class Job:
         on_step : function of (Step, pixels (H, W, 3)), optional
             Called at the start and after every iteration. If it returns True, the run stops, and the picture so far is
             the result.
+        checkpoint : Checkpoint, optional
+            Where to keep, now and then and at the end of an unfinished run, what another run needs to go on.
+        begin : Standing, optional
+            What `checkpoint.read(job)` returns: the run goes on from there.
 
         Returns
         -------
@@ -225,13 +233,32 @@ class Job:
         ------
         MinistyleError
             A layer cannot be had from these weights or this size.
+        Exception
+            Whatever `on_step` raises. What ends a run under way has an attribute `result`, the `Result` so far.
         """
-        outcome, history, plan = None, [], None
-        for scale in self.scales:
+        checkpoint = Checkpoint(None, every=0) if checkpoint is None else checkpoint
+        checkpoint.open(self, Standing() if begin is None else begin)
+        try:
+            result = self._through_scales(checkpoint, on_step)
+        except BaseException as error:
+            checkpoint.save()
+            if isinstance(error, Exception) and checkpoint.latest.snapshot is not None:
+                error.result = self._so_far(checkpoint.latest, repr(error))
+                error.add_note("The picture so far is this exception's attribute 'result'.")
+            raise
+        if result.interrupted or result.stopped:
+            with suppress(KeyboardInterrupt):  # Ctrl-C again: an older checkpoint has to do
+                checkpoint.save()
+        return result
+
+    def _through_scales(self, checkpoint, on_step):
+        """Make the picture at one scale after the other, from where the checkpoint stands; return the result."""
+        outcome, plan, standing = None, None, checkpoint.latest
+        for scale in self.scales[standing.scale :]:
             try:
                 plan = self.plan_at(scale)
                 start = self._start(scale) if outcome is None else resize(outcome.pixels, *scale.size)
-                outcome = self._repaint(scale, plan, start, history, on_step)
+                outcome = self._repaint(scale, plan, start, standing, checkpoint, on_step)
             except KeyboardInterrupt:
                 if outcome is None:
                     raise
@@ -239,22 +266,34 @@ class Job:
                 outcome = replace(outcome, message=INTERRUPTED, completed=False, interrupted=True)
             if outcome.stopped or not outcome.completed:
                 break
-        return self._result(outcome, history, plan)
+            standing = Standing(standing.scale + 1, outcome.history)
+        return self._result(outcome, plan)
 
-    def _repaint(self, scale, plan, start, history, on_step):
-        """Minimise at one scale, which may be the only one, and add its steps to the history; return the outcome."""
+    def _repaint(self, scale, plan, start, standing, checkpoint, on_step):
+        """Minimise at one scale, which may be the only one; return the outcome, its history that of the whole run."""
         objective = self.objective_at(scale, plan)
-        last = history[-1] if history else None
+        last = standing.former[-1] if standing.former else None
 
         def report(step, pixels):
-            history.append(continued(step, last))
             if on_step is not None and (step.iteration or last is None):
-                return on_step(history[-1], pixels)
+                return on_step(continued(step, last), pixels)
             return False
 
-        outcome = algorithm.repaint(objective, self.settings, start, iterations=scale.iterations, on_step=report)
-        history[-1] = continued(outcome.history[-1], last)
-        return outcome
+        outcome = algorithm.repaint(
+            objective,
+            self.settings,
+            start,
+            iterations=scale.iterations,
+            snapshot=standing.snapshot,
+            on_step=report,
+            on_snapshot=lambda snapshot: checkpoint.note(replace(standing, snapshot=snapshot)),
+        )
+        return replace(outcome, history=joined(standing.former, outcome.history))
+
+    def _so_far(self, standing, message):
+        """Return what there is where a run stands as a result, incomplete."""
+        outcome = Outcome(to_host(standing.snapshot.pixels), standing.history, message, completed=False)
+        return self._result(outcome, self.plan_at(self.scales[standing.scale]))
 
     def _start(self, scale):  # -> (*scale.size, 3)
         """Return the picture that the optimisation begins with."""
@@ -271,10 +310,10 @@ class Job:
         """Return a picture that `on_step` was given as it would be if it were the result: in the right colours."""
         return finish(to_host(pixels).clip(*BOUNDS), self.photograph, self.settings)
 
-    def _result(self, outcome: Outcome, history, plan):
+    def _result(self, outcome: Outcome, plan):
         return Result(
             self.coloured(resize(outcome.pixels, *self.size)).astype(np.float32),
-            history,
+            outcome.history,
             outcome.message,
             outcome.completed,
             self.settings,

@@ -102,3 +102,9 @@ def continued(step: Step, last: Step | None) -> Step:
         evaluations=last.evaluations + step.evaluations,
         seconds=last.seconds + step.seconds,
     )
+
+
+def joined(former, steps):
+    """Return the steps of the whole run: those of the scales before, and then those at the next scale, continued."""
+    last = former[-1] if former else None
+    return [*former, *(continued(step, last) for step in steps)]

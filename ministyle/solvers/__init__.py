@@ -13,17 +13,36 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from .. import arrays
 from ..errors import MinistyleError, check_choice
 from . import adam, lbfgs, lbfgsb
-from .problem import INTERRUPTED, NotFiniteError, OnStep, Problem, Step
+from .problem import INTERRUPTED, NotFiniteError, OnStep, Problem, Snapshot, Step
 from .registry import FIRST_STEP, Options
 
-__all__ = ["BOUNDS", "LEARNING_RATE", "SOLVERS", "OnStep", "Outcome", "Step", "choose_optimizer", "minimise"]
+__all__ = [
+    "BOUNDS",
+    "LEARNING_RATE",
+    "SOLVERS",
+    "OnStep",
+    "Outcome",
+    "Snapshot",
+    "Step",
+    "choose_optimizer",
+    "minimise",
+]
+    "BOUNDS",
+    "LEARNING_RATE",
+    "SOLVERS",
+    "OnStep",
+    "Outcome",
+    "Snapshot",
+    "Step",
+    "choose_optimizer",
+    "minimise",
+]
 
 SOLVERS = {"lbfgsb": lbfgsb.SOLVER, "lbfgs": lbfgs.SOLVER, "adam": adam.SOLVER}
 BOUNDS = (0.0, 255.0)
@@ -42,7 +61,7 @@ class Outcome:
     completed : bool, False if the loss became infinite or nan, or the user interrupted
     interrupted : bool, True if the user interrupted
     stopped : bool, True if `on_step` asked to stop
-    solver : LBFGS or Adam as it stands, whose `state()` another run can begin with; None if it was SciPy's
+    snapshot : Snapshot after the last step, from which another run can go on
     """
 
     pixels: np.ndarray
@@ -51,7 +70,7 @@ class Outcome:
     completed: bool
     interrupted: bool = False
     stopped: bool = False
-    solver: Any = field(default=None, repr=False)
+    snapshot: Snapshot | None = field(default=None, repr=False)
 
 
 def choose_optimizer(name, device):
@@ -72,8 +91,9 @@ def minimise(
     learning_rate=LEARNING_RATE,
     ftol=0.0,
     gtol=0.0,
-    state=None,
+    snapshot=None,
     on_step=None,
+    on_snapshot=None,
 ):
     """Minimise an objective, beginning with the picture `start`.
 
@@ -98,13 +118,15 @@ def minimise(
         Stop when the loss falls, relative to itself, by no more than `ftol` in one step, or when no component of
         the gradient, in units of the loss per grey level, exceeds `gtol`; at a bound those that push against it do not
         count. Both are 0 by default, because the weights of the terms decide which loss is small.
-    state : dict, optional
-        What `Outcome.solver.state()` of an earlier run returned. Our solvers continue from there, and `start` gives
-        only the shape.
+    snapshot : Snapshot, optional
+        Of an earlier run, in place of the start. Its steps count among `iterations`. Our solvers go on as if there had
+        been no break, bit for bit. SciPy's begins there with an empty memory.
     on_step : function of (Step, pixels (H, W, 3)), optional
         Called at the start and after each step, with pixels of its own to keep: from SciPy float64 on the host,
         from our solvers an array on the objective's device, which `arrays.to_host` fetches. If it returns True, the run
-        stops there.
+        stops there. What it raises ends the run.
+    on_snapshot : function of Snapshot, optional
+        Called before `on_step`, with what another run needs to go on from there.
 
     Returns
     -------
@@ -113,15 +135,18 @@ def minimise(
     Raises
     ------
     MinistyleError
-        The loss of the start is not finite, or the optimizer is unknown.
+        The loss of the start is not finite, the optimizer is unknown, or the snapshot is one of another optimizer.
     """
     check_choice("optimizer", optimizer, SOLVERS)
+    history, state = [], None
+    if snapshot is not None:
+        start, history, state = snapshot.pixels, snapshot.history, snapshot.state
+        if (state is None) != (optimizer == "lbfgsb"):
+            raise MinistyleError("the snapshot is one of another optimizer")
     if optimizer == "lbfgsb":
-        if state is not None:
-            raise MinistyleError("SciPy's solver cannot continue from a state; choose optimizer 'lbfgs' or 'adam'")
         import scipy.optimize  # noqa: F401  # before `Problem` looks for BLAS libraries, as SciPy brings its own
     solver = SOLVERS[optimizer]
-    problem = Problem(objective, bounds, ftol, gtol, on_step)
+    problem = Problem(objective, bounds, ftol, gtol, on_step, on_snapshot, history)
     start = np.asarray(arrays.to_host(start), dtype=np.float64)
     if bounds is not None:
         start = start.clip(*bounds)
@@ -134,19 +159,21 @@ def minimise(
             message = solver.minimise(
                 problem, start, Options(iterations, history_size, learning_rate, first_step, state)
             )
+        if problem.raised is not None:
+            raise problem.raised
         message, completed = f"{solver.title}: {problem.reason or message}", True
     except NotFiniteError:
         loss = problem.failed.loss / problem.scale
-        if not problem.history:
+        if problem.latest is None:
             raise MinistyleError(
                 f"the loss of the starting picture is not finite ({loss}); check the weights of the terms"
             ) from None
         message = f"stopped: loss (={loss:.4g}) or gradient not finite; this is the picture before that"
     except KeyboardInterrupt:
-        if not problem.history:
+        if problem.latest is None:
             raise
         message, interrupted = INTERRUPTED, True
     finally:
-        ours, problem.solver = problem.solver, None  # they refer to each other, and memory would be freed late
+        problem.solver = None  # they refer to each other, and memory would be freed late
     pixels = np.asarray(arrays.to_host(problem.pixels), dtype=np.float64)
-    return Outcome(pixels, problem.history, message, completed, interrupted, problem.stopped, ours)
+    return Outcome(pixels, problem.history, message, completed, interrupted, problem.stopped, problem.latest)

@@ -3,6 +3,8 @@
 Adam knows nothing of curvature. It divides each variable's gradient by the size that it has had lately, both smoothed.
 """
 
+import numpy as np
+
 from ..arrays import array_module
 from .device import minimise_on_device
 from .problem import inside
@@ -53,9 +55,8 @@ class Adam:
 
     def state(self):
         """Return all that the solver knows; see `lbfgs.LBFGS.state`."""
-        xp = array_module(self.mean)
-        numbers = {"steps": xp.full((), self.steps), "scale": xp.full((), self.scale)}
-        return {"x": self.point.x, "mean": self.mean, "mean_square": self.mean_square, **numbers}
+        numbers = {"steps": np.float64(self.steps), "scale": np.float64(self.scale)}
+        return {"mean": self.mean, "mean_square": self.mean_square, **numbers}
 
     def restore(self, state):
         """Take over what another solver knew; see `lbfgs.LBFGS.restore`."""

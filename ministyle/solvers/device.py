@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 
-from ..arrays import read_scalars
 from ..errors import MinistyleError
 from .problem import NotFiniteError
 
@@ -23,12 +22,9 @@ def minimise_on_device(problem, kind, start, options, **settings):
     """
     to_device = problem.objective.network.to_device
     state = options.state
-    x = to_device(start if state is None else state["x"])
-    if x.shape != start.shape:
-        raise MinistyleError(f"the state is that of a picture of shape {x.shape}, and the start has {start.shape}")
     if state is not None:
-        (problem.scale,) = read_scalars([state.get("scale", 1.0)])
-    point = problem.evaluate(x)
+        problem.scale = float(state["scale"])
+    point = problem.evaluate(to_device(start))
     if not point.finite:
         raise NotFiniteError
     if state is None and not 1 / MODERATE <= point.largest <= MODERATE:
@@ -36,11 +32,11 @@ def minimise_on_device(problem, kind, start, options, **settings):
     solver = problem.solver = kind(problem.evaluate, point, bounds=problem.bounds, scale=problem.scale, **settings)
     if state is not None:
         try:
-            solver.restore({name: to_device(array) for name, array in state.items()})
+            solver.restore({name: to_device(array) if array.ndim else float(array) for name, array in state.items()})
         except KeyError:
-            raise MinistyleError("the state is that of another optimizer") from None
-    problem.record(solver.point)
-    for _ in range(options.iterations):
+            raise MinistyleError("the snapshot is one of another optimizer") from None
+    problem.begin(solver.point)
+    for _ in range(options.iterations - problem.history[-1].iteration):
         if problem.reason:
             return problem.reason
         if not solver.step():

@@ -25,6 +25,8 @@ import math
 from collections import deque
 from dataclasses import replace
 
+import numpy as np
+
 from ..arrays import array_module, read_scalars
 from .device import minimise_on_device
 from .line_search import Trial, line_search
@@ -71,26 +73,28 @@ class LBFGS:
             found = self._search()
         if found is None:
             return False
-        self._learn(found.x - self.point.x, found.gradient - self.point.gradient)
+        self.learn(found.x - self.point.x, found.gradient - self.point.gradient)
         self.point = found
         return True
 
     def state(self):
-        """Return all that the solver knows, {name: array}, as `numpy.savez` can save it; see `restore`."""
-        x = self.point.x
-        xp = array_module(x)
-        s, y = (xp.empty((len(self.pairs), *x.shape), x.dtype) for _ in range(2))
-        for number, pair in enumerate(self.pairs):
-            s[number], y[number], _ = pair
-        return {"x": x, "s": s, "y": y, "scale": xp.full((), self.scale)}
+        """Return all that the solver knows besides its point, {name: array or number}; see `restore`.
+
+        The arrays are the solver's own. The numbers do not follow from the pairs, bit for bit: the curvature may be
+        that of a pair that has been forgotten, and the library that computes s . y may round differently next time.
+        """
+        state = {"scale": np.float64(self.scale), "curvature": np.float64(self.curvature)}
+        for number, (s, y, sy) in enumerate(self.pairs):
+            state |= {f"s{number}": s, f"y{number}": y, f"sy{number}": np.float64(sy)}
+        return state
 
     def restore(self, state):
-        """Take over the pairs of another solver, whose `state` this is, that stands at the same x."""
-        self.pairs.clear()
-        for s, y in zip(state["s"], state["y"], strict=True):
-            self._learn(s, y)
+        """Take over what another solver knew that stood at the same point; `state` is what its `state()` returned."""
+        self.curvature = state["curvature"]
+        count = sum(name.startswith("sy") for name in state)
+        self.pairs.extend((state[f"s{number}"], state[f"y{number}"], state[f"sy{number}"]) for number in range(count))
 
-    def _learn(self, s, y):
+    def learn(self, s, y):
         """Remember a step and the change of the gradient, unless the curvature along it is not positive."""
         sy, ss, yy = read_scalars([_dot(s, y), _dot(s, s), _dot(y, y)])
         if sy > LEAST_CURVATURE * math.sqrt(ss * yy):

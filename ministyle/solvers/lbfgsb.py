@@ -20,9 +20,10 @@ def minimise(problem, start, options):
     from scipy import optimize  # here, because importing it takes longer than all of the package
 
     flat = _FlatProblem(problem, start, unit=options.first_step)
-    problem.record(flat.point, start)
-    if problem.reason:
-        return problem.reason
+    problem.begin(flat.point, start)
+    iterations = options.iterations - problem.history[-1].iteration
+    if problem.reason or not iterations:
+        return f"{options.iterations} iterations done"
     limits = None
     if problem.bounds is not None:
         # SciPy makes a list with a pair of bounds for every variable, and keeps it. Numbers of an array become two new
@@ -43,8 +44,8 @@ def minimise(problem, start, options):
         bounds=limits,
         callback=record,
         options={
-            "maxiter": options.iterations,
-            "maxfun": LINE_SEARCH * (options.iterations + 1),
+            "maxiter": iterations,
+            "maxfun": LINE_SEARCH * (iterations + 1),
             "maxcor": options.history_size,
             "ftol": 0,
             "gtol": 0,

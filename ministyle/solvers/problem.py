@@ -41,6 +41,25 @@ OnStep: TypeAlias = Callable[[Step, Array], object]  # that it returns True stop
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    """An optimisation after one of its steps: all that another run needs to go on from there; see `minimise`.
+
+    It refers to the solver's own arrays, which no step changes. So it costs next to nothing.
+
+    Attributes
+    ----------
+    pixels : array (H, W, 3), the iterate, as the solver has it
+    history : list of Step, this one last
+    state : dict, name -> array or number
+        What the solver knows besides. None where it is SciPy's, which shows nothing of that.
+    """
+
+    pixels: Any = field(repr=False)
+    history: list = field(repr=False)
+    state: dict | None = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Point:
     """A picture and what the objective says about it. The numbers are on the host, the arrays on the device.
 
@@ -78,7 +97,8 @@ class Problem:
     ----------
     objective : called with pixels (H, W, 3) it returns an `Evaluation`; it has a `network`
     bounds : (float, float) or None
-    ftol, gtol, on_step : see `minimise`
+    ftol, gtol, on_step, on_snapshot : see `minimise`
+    history : list of Step, those of an earlier run that goes on here
 
     Attributes
     ----------
@@ -86,25 +106,37 @@ class Problem:
     solver : the solver at work, where it is our own
     evaluations : int
     failed : Point or None, one that is not finite, if the loss has not fallen since
-    pixels : array (H, W, 3), the latest iterate, as the solver has it
-    history : list of Step
+    latest : Snapshot of the latest iterate, or None before the first
     reason : str or None, why the solver should stop
     stopped : bool, True if `on_step` asked for it
+    raised : Exception or None, what `on_step` raised
     """
 
-    def __init__(self, objective, bounds, ftol, gtol, on_step):
+    def __init__(self, objective, bounds, ftol, gtol, on_step, on_snapshot=None, history=()):
         self.objective = objective
         self.bounds = bounds
         self.ftol = ftol
         self.gtol = gtol
         self.on_step = on_step
+        self.on_snapshot = on_snapshot
         self.scale = 1.0
         self.solver = None
         self.evaluations = 0
         self.failed = None
-        self.pixels, self.history, self.reason, self.stopped = None, [], None, False
+        self.latest, self.reason, self.stopped, self.raised = None, None, False, None
+        self._earlier = list(history)
         self._blas = arrays.OneBlasThread()
-        self._began = time.perf_counter()
+        self._began = time.perf_counter() - (history[-1].seconds if history else 0.0)
+
+    @property
+    def pixels(self):
+        """The latest iterate, as the solver has it, an array (H, W, 3)."""
+        return self.latest.pixels
+
+    @property
+    def history(self):
+        """The steps so far, a list."""
+        return self._earlier if self.latest is None else self.latest.history
 
     def quiet(self):
         """Return a context for the solver's own work; see `arrays.OneBlasThread`."""
@@ -129,6 +161,19 @@ class Problem:
             self.failed = point
         return point
 
+    def begin(self, point, pixels=None):
+        """Record the start; or go on from it, where it is the last iterate that an earlier run has recorded.
+
+        Parameters
+        ----------
+        point, pixels : see `record`
+        """
+        if not self._earlier:
+            self.record(point, pixels)
+            return
+        self.evaluations = self._earlier[-1].evaluations  # this one has been counted
+        self._take(point, pixels, self._earlier)
+
     def record(self, point, pixels=None):
         """Record an iterate, and see whether it should be the last.
 
@@ -137,20 +182,38 @@ class Problem:
         point : Point
         pixels : array (H, W, 3), optional, the iterate in the solver's own precision
         """
-        self.pixels = point.x if pixels is None else pixels
         seconds = time.perf_counter() - self._began
         loss = point.loss / self.scale
         if self.history and loss < self.history[-1].loss:
             self.failed = None
-        size = self.pixels.shape[:2]
-        self.history.append(Step(len(self.history), self.evaluations, loss, point.terms, seconds, size))
+        step = Step(len(self.history), self.evaluations, loss, point.terms, seconds, point.x.shape[:2])
+        self._take(point, pixels, [*self.history, step])
+        if self.on_snapshot is not None:
+            self.on_snapshot(self.latest)
+        if self.on_step is not None:
+            self._report(step)
+
+    def _take(self, point, pixels, history):
+        """Take an iterate as the latest one, all at once, whenever an interruption comes; see if it should be the last.
+
+        The lists of earlier snapshots stay as they are.
+        """
+        state = None if self.solver is None else self.solver.state()
+        self.latest = Snapshot(point.x if pixels is None else pixels, history, state)
         if self.gtol and self._largest_component(point) <= self.gtol:
             self.reason = f"converged, no component of the gradient exceeds gtol (={self.gtol:g})"
-        if self.ftol and len(self.history) > 1:
-            before = self.history[-2].loss
+        if self.ftol and len(history) > 1:
+            before, loss = (step.loss for step in history[-2:])
             if before - loss <= self.ftol * max(abs(before), abs(loss)):
                 self.reason = f"converged, the loss fell by no more than ftol (={self.ftol:g}) of itself"
-        stop = self.on_step is not None and self.on_step(self.history[-1], self.pixels)
+
+    def _report(self, step):
+        """Call `on_step`, and do as it says. `minimise` raises what it raises: SciPy would keep some of that."""
+        try:
+            stop = self.on_step(step, self.pixels)
+        except Exception as error:
+            self.reason, self.raised = "on_step raised an exception", error
+            return
         if isinstance(stop, bool | np.bool_) and stop:
             self.reason, self.stopped = STOPPED, True
 

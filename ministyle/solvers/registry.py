@@ -10,7 +10,7 @@ FIRST_STEP = 0.3  # grey levels, about, by which the first trial moves an averag
 class Options:
     """What a solver is told besides the problem; see `minimise` for each."""
 
-    iterations: int
+    iterations: int  # in all, those of an earlier run included
     history_size: int
     learning_rate: float
     first_step: float

@@ -58,7 +58,7 @@ def note_jobs(monkeypatch):
     """Have jobs not run: each is only noted, and a red picture is its result. Return the list of notes."""
     jobs = []
 
-    def run(self, on_step=None):
+    def run(self, on_step=None, **options):
         jobs.append(self)
         pixels = np.full((*self.size, 3), (255.0, 0.0, 0.0))
         terms = {"content conv4_2": 4.0, "style conv1_1": 2.0, "style conv2_1": 1.0, "total variation": 1.0}
@@ -78,9 +78,9 @@ def let_happen(monkeypatch, happen):
     """Have something happen as soon as the work has begun."""
     work = Job.run
 
-    def run(self, on_step=None):
+    def run(self, on_step=None, **options):
         happen()
-        return work(self, on_step)
+        return work(self, on_step, **options)
 
     monkeypatch.setattr(Job, "run", run)
 

@@ -1,12 +1,18 @@
-"""What our own solvers have in common: the state, the data type, and units of the loss that float32 cannot square."""
+"""What our own solvers have in common: snapshots, the data type, and units of the loss that float32 cannot square."""
+
+import itertools
+from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from conftest import sentence
 from functions import START, Function, Quadratic, rosenbrock
 
-from ministyle.arrays import to_device, to_host
-from ministyle.solvers import minimise
+from ministyle.arrays import to_host
+from ministyle.solvers import SOLVERS, Snapshot, minimise
+from ministyle.solvers.lbfgs import LBFGS
+from ministyle.solvers.problem import Problem
 
 FACTORS = [2.0**66, 2.0**-80, 1e20, 1e-24]
 
@@ -21,24 +27,76 @@ def bounds(request):
     return request.param
 
 
-def saved(state, path):
-    """Return a state that has been in a file meanwhile."""
-    np.savez(path, **{name: to_host(array) for name, array in state.items()})
+def saved(snapshot, path):
+    """Return a snapshot that has been in a file meanwhile."""
+    np.savez(path, pixels=to_host(snapshot.pixels), **{name: to_host(it) for name, it in snapshot.state.items()})
     with np.load(path) as file:
-        return dict(file)
+        state = dict(file)
+    return Snapshot(state.pop("pixels"), snapshot.history, state)
 
 
-def test_a_run_goes_on_from_a_saved_state_as_if_it_had_not_stopped(optimizer, bounds, tmp_path, xp, device):
-    def objective():
-        weights = to_device(np.geomspace(1, 1000, 30).reshape(5, 2, 3), device)
-        return Function(lambda x: (((x - 300) ** 2 * weights.ravel()).sum() / 2, (x - 300) * weights.ravel()), device)
+def assert_the_same(run, expected):
+    """Check that two runs ended with the same picture, after the same steps; only the seconds may differ."""
+    np.testing.assert_array_equal(run.pixels, expected.pixels)
+    assert [replace(step, seconds=0) for step in run.history] == [replace(step, seconds=0) for step in expected.history]
+    assert run.message == expected.message
 
-    start, options = np.full((5, 2, 3), 128.0), {"optimizer": optimizer, "bounds": bounds}
-    whole = minimise(objective(), start, iterations=25, **options)
-    half = minimise(objective(), start, iterations=12, **options)
-    state = saved(half.solver.state(), tmp_path / "state.npz")
-    rest = minimise(objective(), start, iterations=13, state=state, **options)
-    np.testing.assert_array_equal(rest.pixels, whole.pixels)
+
+@pytest.mark.parametrize("done", [0, 1, 12, 25])
+def test_a_run_goes_on_from_a_saved_snapshot_as_if_it_had_not_stopped(optimizer, bounds, done, tmp_path, xp, device):
+    options = {"iterations": 25, "optimizer": optimizer, "bounds": bounds}
+    snapshots = []
+    whole = minimise(Quadratic(device), START, on_snapshot=snapshots.append, **options)
+    assert len(snapshots) == 26
+    snapshot, seen, objective = saved(snapshots[done], tmp_path / "state.npz"), [], Quadratic(device)
+    rest = minimise(objective, START, snapshot=snapshot, on_step=lambda step, x: seen.append(step.iteration), **options)
+    assert_the_same(rest, whole)
+    assert seen == list(range(done + 1, 26))  # nothing is told twice
+    assert objective.calls == whole.history[-1].evaluations - whole.history[done].evaluations + 1  # or done twice
+
+
+@pytest.mark.parametrize("tolerance", [{"gtol": 3.0}, {"ftol": 0.1}])
+def test_a_run_that_had_converged_does_not_go_on(bounds, tolerance):
+    options = {"iterations": 300, "optimizer": "lbfgs", "bounds": bounds, **tolerance}
+    whole = minimise(Quadratic(), START, **options)
+    assert "converged" in whole.message
+    assert_the_same(minimise(Quadratic(), START, snapshot=whole.snapshot, **options), whole)
+
+
+@pytest.mark.parametrize("where", [(LBFGS, "learn"), (Problem, "_take"), (Problem, "_report")])
+def test_a_run_goes_on_wherever_it_was_interrupted(bounds, where, monkeypatch):
+    """Ctrl-C may come at any line: also when the solver has learnt from a step, and has not yet made it."""
+    options = {"iterations": 25, "optimizer": "lbfgs", "bounds": bounds, "on_step": lambda *_: None}
+    whole, calls = minimise(Quadratic(), START, **options), []
+    kind, name = where
+    right = getattr(kind, name)
+
+    def interrupted(*arguments):
+        right(*arguments)
+        calls.append(name)
+        if len(calls) == 7:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, name, interrupted)
+        half = minimise(Quadratic(), START, **options)
+    assert half.interrupted and 5 < len(half.history) < 9
+    assert_the_same(minimise(Quadratic(), START, snapshot=half.snapshot, **options), whole)
+
+
+def test_snapshots_stay_as_they_are(optimizer, bounds):
+    snapshots, copies = [], []
+
+    def keep(snapshot):
+        snapshots.append(snapshot)
+        copies.append(deepcopy(snapshot))
+
+    minimise(Quadratic(), START, iterations=25, optimizer=optimizer, bounds=bounds, on_snapshot=keep)
+    for snapshot, copy in zip(snapshots, copies, strict=True):
+        assert snapshot.history == copy.history and list(snapshot.state) == list(copy.state)
+        np.testing.assert_array_equal(snapshot.pixels, copy.pixels)
+        for name, value in copy.state.items():
+            np.testing.assert_array_equal(snapshot.state[name], value)
 
 
 def test_all_arrays_keep_the_objectives_data_type(optimizer, bounds, xp, device):
@@ -52,20 +110,17 @@ def test_all_arrays_keep_the_objectives_data_type(optimizer, bounds, xp, device)
         objective = Function(function, device, dtype)
         outcome = minimise(objective, np.full((2, 2, 3), 9.0), iterations=4, optimizer=optimizer, bounds=bounds)
         assert seen == {dtype}
-        arrays = {name: array for name, array in outcome.solver.state().items() if array.ndim}
-        assert {"x"} < set(arrays)
-        assert {array.dtype.name for array in arrays.values()} == {dtype}
+        arrays = [outcome.snapshot.pixels, *(it for it in outcome.snapshot.state.values() if it.ndim)]
+        assert len(arrays) > 2
+        assert {array.dtype.name for array in arrays} == {dtype}
 
 
-def test_a_state_that_does_not_fit_is_refused():
+def test_a_snapshot_of_another_optimizer_is_refused():
     function, start = Function(rosenbrock), np.ones((1, 1, 3))
-    state = minimise(function, start, iterations=1, optimizer="adam").solver.state()
-    for options, words in (
-        ({"optimizer": "lbfgs", "start": start}, "another optimizer"),
-        ({"optimizer": "lbfgsb", "start": start}, "cannot continue from a state"),
-        ({"optimizer": "adam", "start": np.ones((1, 2, 3))}, "of shape"),
-    ):
-        assert words in sentence(minimise, function, iterations=1, state=state, **options)
+    for before, now in itertools.permutations(SOLVERS, 2):
+        snapshot = minimise(function, start, iterations=1, optimizer=before).snapshot
+        refusal = sentence(minimise, function, start, iterations=1, optimizer=now, snapshot=snapshot)
+        assert "another optimizer" in refusal
 
 
 # Units of the loss -----------------------------------------------------------------------------------
@@ -95,25 +150,15 @@ def test_in_float32_our_lbfgs_finds_the_minimum_whatever_the_units_of_the_loss(f
 
 
 @pytest.mark.parametrize("factor", [1e20, 1e-24])
-def test_a_run_in_such_units_goes_on_from_a_saved_state_too(optimizer, bounds, tmp_path, factor, xp, device):
+def test_a_run_in_such_units_goes_on_from_a_saved_snapshot_too(optimizer, bounds, tmp_path, factor, xp, device):
     def objective():
         return Quadratic(device, scale=factor, dtype="float32")
 
     options = {"optimizer": optimizer, "bounds": bounds}
     whole = minimise(objective(), START, iterations=25, **options)
     half = minimise(objective(), START, iterations=12, **options)
-    state = saved(half.solver.state(), tmp_path / "state.npz")
-    rest = minimise(objective(), START, iterations=13, state=state, **options)
-    np.testing.assert_array_equal(rest.pixels, whole.pixels)
-    assert [step.loss for step in rest.history] == [step.loss for step in whole.history[12:]]
-
-
-def test_a_state_without_a_scale_is_one_of_a_run_in_plain_units(optimizer):
-    half = minimise(Quadratic(), START, iterations=12, optimizer=optimizer)
-    state = {name: array for name, array in half.solver.state().items() if name != "scale"}
-    whole = minimise(Quadratic(), START, iterations=20, optimizer=optimizer)
-    rest = minimise(Quadratic(), START, iterations=8, optimizer=optimizer, state=state)
-    np.testing.assert_array_equal(rest.pixels, whole.pixels)
+    rest = minimise(objective(), START, iterations=25, snapshot=saved(half.snapshot, tmp_path / "state.npz"), **options)
+    assert_the_same(rest, whole)
 
 
 @pytest.mark.parametrize("factor", [2.0**66, 2.0**-80])

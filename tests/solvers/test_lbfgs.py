@@ -58,7 +58,8 @@ def first_trial(x, gradient, steps, changes, bounds=None):
         return Point(x, -1e9, np.zeros_like(x))
 
     solver = LBFGS(evaluate, Point(x, 0.0, gradient, largest=abs(gradient).max()), bounds=bounds)
-    solver.restore({"s": steps, "y": changes})
+    for s, y in zip(steps, changes, strict=True):
+        solver.learn(s, y)
     assert len(solver.pairs) == len(steps)
     assert solver.step()
     return tried[0]
@@ -107,18 +108,38 @@ def test_a_pair_without_positive_curvature_is_not_learnt():
     steps = np.array([[1.0, 0, 0], [1.0, 0, 0], [1.0, 2, 0]])
     changes = np.array([[-1.0, 0, 0], [0.0, 1, 0], [2.0, 1, 0]])
     solver = LBFGS(None, Point(np.ones(3), 0.0, np.ones(3)))
-    solver.restore({"s": steps[:2], "y": changes[:2]})
+    for s, y in zip(steps[:2], changes[:2], strict=True):
+        solver.learn(s, y)
     assert not solver.pairs
-    solver.restore({"s": steps, "y": changes})
+    solver.learn(steps[2], changes[2])
     ((s, y, product),) = solver.pairs
     assert (s.tolist(), y.tolist(), product) == ([1, 2, 0], [2, 1, 0], 4)
+
+
+def test_what_was_learnt_from_forgotten_pairs_is_handed_on(random):
+    """A model that misled is forgotten, but not the curvature along the latest step; and bit for bit."""
+    trials = []
+
+    def evaluate(x, direction):
+        trials.append(x)
+        return Point(x, -1e9, np.zeros_like(x))
+
+    start, step = Point(np.ones(5), 0.0, random.normal(size=5)), random.normal(size=5)
+    first, second = (LBFGS(evaluate, start) for _ in range(2))
+    first.learn(step, step * 3.7)
+    first.pairs.clear()
+    second.restore(first.state())
+    assert second.curvature == first.curvature != 1
+    assert first.step() and second.step()
+    assert trials[0].tobytes() == trials[1].tobytes()
 
 
 def test_no_more_pairs_are_remembered_than_asked_for():
     function, start = PROBLEMS["quadratic, 30, 10"]
     for history_size in (1, 4):
         outcome = minimise(Function(function), start, iterations=8, optimizer="lbfgs", history_size=history_size)
-        assert outcome.solver.state()["s"].shape == (history_size, *start.shape)
+        pairs = {name for name in outcome.snapshot.state if name.startswith(("s", "y"))} - {"scale"}
+        assert pairs == {f"{letter}{number}" for letter in ("s", "y", "sy") for number in range(history_size)}
 
 
 # Line searches ---------------------------------------------------------------------------------------

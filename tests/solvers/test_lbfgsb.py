@@ -104,7 +104,7 @@ def test_bounds_take_about_as_much_memory_as_the_solver_says():
 
 
 def test_scipys_solver_has_no_state():
-    assert minimise(Function(rosenbrock), np.ones((1, 1, 3)), iterations=1).solver is None
+    assert minimise(Function(rosenbrock), np.ones((1, 1, 3)), iterations=1).snapshot.state is None
 
 
 # The order in which SciPy asks -----------------------------------------------------------------------

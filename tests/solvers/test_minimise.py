@@ -160,6 +160,45 @@ def test_what_is_not_true_lets_a_run_go_on(optimizer, answer):
     assert not outcome.stopped and outcome.history[-1].iteration == 3
 
 
+@pytest.mark.parametrize("last", [0, 1, 4, 6])
+@pytest.mark.parametrize("error", [ValueError, StopIteration])  # SciPy would take the latter for an order to stop
+def test_what_on_step_raises_ends_the_run_and_reaches_the_caller(optimizer, last, error):
+    seen, snapshots, raised = [], [], error("mine")
+
+    def fail(step, pixels):
+        seen.append(step.iteration)
+        if step.iteration == last:
+            raise raised
+
+    with pytest.raises(error) as caught:
+        minimise(Quadratic(), START, iterations=6, optimizer=optimizer, on_step=fail, on_snapshot=snapshots.append)
+    assert caught.value is raised and "fail" in [entry.name for entry in caught.traceback]
+    assert seen == list(range(last + 1)) == [len(snapshot.history) - 1 for snapshot in snapshots]
+
+
+def test_scipy_s_solver_goes_on_from_the_picture_with_an_empty_memory():
+    options = {"iterations": 12, "optimizer": "lbfgsb", "bounds": (0, 255)}
+    snapshots, rest, fresh = [], [], []
+    minimise(Quadratic(), START, on_snapshot=snapshots.append, **options)
+    done = snapshots[5]
+    outcome = minimise(Quadratic(), START, snapshot=done, on_step=lambda *step: rest.append(step), **options)
+    assert outcome.history[:6] == done.history
+    assert [step.iteration for step in outcome.history] == list(range(13))
+    options["iterations"] = 7
+    minimise(Quadratic(), done.pixels, on_step=lambda *step: fresh.append(step), **options)
+    for (step, pixels), (expected, picture) in zip(rest, fresh[1:], strict=True):
+        assert step.loss == expected.loss and step.evaluations == 5 + expected.evaluations
+        np.testing.assert_array_equal(pixels, picture)
+
+
+def test_scipy_s_solver_makes_no_step_where_all_are_made():
+    options = {"iterations": 4, "optimizer": "lbfgsb"}
+    whole = minimise(Quadratic(), START, **options)
+    again = minimise(Quadratic(), START, snapshot=whole.snapshot, **options)
+    np.testing.assert_array_equal(again.pixels, whole.pixels)
+    assert again.history == whole.history and "4 iterations done" in again.message
+
+
 def test_an_interrupted_run_keeps_its_picture(optimizer):
     pictures = []
 

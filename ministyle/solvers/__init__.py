@@ -33,16 +33,6 @@ __all__ = [
     "choose_optimizer",
     "minimise",
 ]
-    "BOUNDS",
-    "LEARNING_RATE",
-    "SOLVERS",
-    "OnStep",
-    "Outcome",
-    "Snapshot",
-    "Step",
-    "choose_optimizer",
-    "minimise",
-]
 
 SOLVERS = {"lbfgsb": lbfgsb.SOLVER, "lbfgs": lbfgs.SOLVER, "adam": adam.SOLVER}
 BOUNDS = (0.0, 255.0)

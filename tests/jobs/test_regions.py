@@ -139,7 +139,7 @@ def test_each_half_comes_nearer_to_its_own_painting_than_to_the_other(weights):
     settings = Settings(image_size=144, style_size=128, iterations=25, optimizer="lbfgs")
     job = Job.of(settings, read_picture(photo, 144), paintings, content_mask=mask)
     network = load_network(weights, normalised=True, device="cpu")
-    layers = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")
+    layers = ("conv1_1", "conv2_1", "conv3_1")  # deeper ones see most of this small picture at each position
 
     def styles_of(features, columns):
         first, last = columns
@@ -153,5 +153,4 @@ def test_each_half_comes_nearer_to_its_own_painting_than_to_the_other(weights):
     for columns, own, other in (((0, 0.4), 0, 1), ((0.6, 1), 1, 0)):
         for name, G in styles_of(made, columns).items():
             near, far = (((G - goals[number][name]) ** 2).mean() for number in (own, other))
-            share = 0.8 if name == "conv4_1" else 0.5  # where an activation sees most of this small picture
-            assert near < share * far, (columns, name)
+            assert near < far / 2, (columns, name)

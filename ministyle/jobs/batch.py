@@ -69,7 +69,7 @@ class Batch:
         start = (moved * job.photograph + (1 - moved) * last).astype(np.float32)
         iterations = max(1, round(FRAME_SHARE * self.settings.iterations))
         return self._sharing(
-            replace(job, settings=replace(job.settings, pyramid=False, iterations=iterations), init=start)
+            replace(job, settings=replace(job.settings, pyramid=False, iterations=iterations), init=start, origin=None)
         )
 
     def _sharing(self, job):

@@ -23,7 +23,6 @@ from pathlib import Path
 
 from ..errors import MinistyleError
 from ..files import sha256_once, version_of, write_text
-from ..jobs.job import STARTS
 from ..jobs.record import as_read, differences, invalid_part, is_text, parse, settings_to_record
 from ..jobs.scales import with_own_size
 from ..pictures.reading import read_picture
@@ -76,7 +75,7 @@ def plan_panel(panel, folder):
     settings = panel.settings
     inputs, recorded = {"content": panel.content, "style": panel.style}, settings_to_record(settings)
     pictures_of(panel)  # so that a picture that cannot be read is noticed here
-    if _starts_from_file(settings):
+    if settings.start_picture is not None:
         inputs["init"], recorded["init"] = settings.init, None
     plan = {
         "format": FORMAT,
@@ -107,11 +106,7 @@ def pictures_of(panel):
     settings = panel.settings
     content = _decode("content", panel.content, settings.image_size, settings.side)
     style = _decode("style", panel.style, settings.style_size or settings.image_size, settings.side)
-    return content, style, _decode("init", settings.init) if _starts_from_file(settings) else None
-
-
-def _starts_from_file(settings):
-    return not isinstance(settings.init, str) or settings.init not in STARTS
+    return content, style, _decode("init", settings.start_picture)
 
 
 def _decode(role, path, size=None, side="longest"):

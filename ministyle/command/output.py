@@ -171,8 +171,12 @@ class Writer:
         size : (height, width) of the picture, where it was asked for
         """
         self.settings = job.settings
-        how = {"size": size, "tileable": job.tileable, "content_mask": self.alpha_mask, "output": self.how}
-        self.planned = plan_picture(job.settings, describe_inputs(self.sources, self.with_paths), **how)
+        self.planned = self.plan_of(job.settings, size, job.tileable)
+
+    def plan_of(self, settings, size=None, tileable=False):
+        """Return the part of the record that is known before the work; see `plan` and `jobs.record.plan_picture`."""
+        how = {"size": size, "tileable": tileable, "content_mask": self.alpha_mask, "output": self.how}
+        return plan_picture(settings, describe_inputs(self.sources, self.with_paths), **how)
 
     def write(self, path, pixels, overwrite, step, *, message=None, **about):
         """Write a picture; see `write_picture`.

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from ..errors import MinistyleError
 from ..files import sha256_once, version_of, write_text
-from ..jobs.record import as_read, invalid_part, is_text, parse, recorded_settings, settings_to_record
+from ..jobs.record import as_read, differences, invalid_part, is_text, parse, settings_to_record
 from ..jobs.scales import with_own_size
 from ..pictures.reading import read_picture
 from ..pictures.values import picture_sha256, to_uint8
@@ -93,22 +93,6 @@ def plan_panel(panel, folder):
 def make_record(plan, picture, outcome):
     """Return the record of a panel that has been made as planned."""
     return {**plan, **outcome, "picture_sha256": picture_sha256(picture)}
-
-
-def differences(record, plan):
-    """Return how a recorded panel differs from a planned one, a list of texts."""
-    settings = recorded_settings(record)
-    changes = []
-    for name, value in plan["settings"].items():
-        before = settings[name]
-        if before != value:
-            changes.append(f"{name} (={before}) is now {value}")
-    hashes = [{role: picture["sha256"] for role, picture in one["inputs"].items()} for one in (record, plan)]
-    changes += [f"another {role} picture" for role in hashes[1] if hashes[0].get(role) != hashes[1][role]]
-    for name in ("size", "weights_sha256"):
-        if record.get(name) != plan[name]:
-            changes.append(f"{name} (={record.get(name)}) is now {plan[name]}")
-    return changes
 
 
 def pictures_of(panel):

@@ -358,6 +358,23 @@ def check_inputs(record, sources, what):
             raise MinistyleError(f"'{sources[role]}' is not the {role} picture that {what} was made from")
 
 
+def differences(record, plan):
+    """Return how a recorded picture differs from a planned one, a list of texts; see `plan_picture`."""
+    settings = recorded_settings(record)
+    changes = []
+    for name, value in plan["settings"].items():
+        before = settings[name]
+        if before != value:
+            changes.append(f"{name} (={before}) is now {value}")
+    hashes = [{role: picture["sha256"] for role, picture in one["inputs"].items()} for one in (record, plan)]
+    roles = dict.fromkeys([*hashes[1], *hashes[0]])
+    changes += [f"another {role} picture" for role in roles if hashes[0].get(role) != hashes[1].get(role)]
+    for name in ("size", "weights_sha256", "output"):
+        if record.get(name) != plan.get(name):
+            changes.append(f"{name} (={record.get(name)}) is now {plan.get(name)}")
+    return changes
+
+
 def invalid_part(record, parts=None):
     """Return the name of a part of a record that is missing or of the wrong type, or None.
 

@@ -16,7 +16,7 @@ from ..errors import MinistyleError
 from ..network import BACKENDS
 from ..objective import Objective
 from ..styles import COVARIANCE, GRAM, MEAN, Style, count
-from ..terms import CONTENT_LAYERS, STYLE_LAYERS
+from ..terms import CONTENT_LAYERS, STYLE_LAYERS, StyleTerm
 from ..weights.file import Weights, load_weights
 from ..weights.load import choose_backend, load_network
 from .measures import SPACING, adjoint_error, directional_error, roomiest_direction
@@ -358,8 +358,8 @@ def _cause(operations, objective, pixels, way):
 
 
 def _kind(term):
-    """Return what terms of all layers have in common: "style" of "style conv1_1"."""
-    return term.name.removesuffix(f" {term.layer}")
+    """Return what terms of all layers have in common: "content" of "content conv4_2"."""
+    return "style" if isinstance(term, StyleTerm) else term.name.removesuffix(f" {term.layer}")
 
 
 def _balance(objective, pixels):

@@ -1,0 +1,227 @@
+"""Make the gallery of all knobs: `python docs/make_gallery.py` makes docs/gallery.md and its pictures, docs/gallery.
+
+A picture that is there and carries the record of its command is left alone: to make one again, delete it. On two cores
+a picture takes some 20 seconds.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from ministyle.command import main as run
+from ministyle.pictures.metadata import add_comment, read_text
+
+DOCS = Path(__file__).resolve().parent
+PAGE, FOLDER = DOCS / "gallery.md", DOCS / "gallery"
+EXAMPLES = "docs/examples/"
+PHOTOGRAPH, SWIRLS, PANES = (EXAMPLES + name for name in ("chelsea.png", "painting.jpg", "painting-2.jpg"))
+BOTH = f"{SWIRLS} {PANES}"
+CAT, LEFT, SWIRL = (f"{EXAMPLES}mask-{name}.png" for name in ("cat", "left", "swirl"))
+COMMON = {"--image-size": "192", "--iterations": "30", "--optimizer": "lbfgs"}  # unless a picture says otherwise
+QUALITY = 85  # of a JPEG
+WIDTH = 120  # of the page's lines, characters
+
+
+class Shown(NamedTuple):
+    """A picture: the name of its file, what stands below it, the flags of its command, and the paintings."""
+
+    name: str
+    caption: str
+    flags: str = ""
+    paintings: str = SWIRLS
+
+
+class Row(NamedTuple):
+    """A knob: its title, what one sees, and its pictures."""
+
+    title: str
+    seen: str
+    pictures: tuple[Shown, ...]
+
+
+DEFAULT = Shown("default", "the default")
+
+
+def flagged(name, flags, paintings=SWIRLS):
+    """Return a picture whose flags are its caption."""
+    return Shown(name, f"`{flags}`", flags, paintings)
+
+
+ROWS = (
+    Row(
+        "How much style",
+        "",
+        (
+            flagged("strength-0.2", "--strength 0.2"),
+            Shown("default", "`--strength 0.5`, the default"),
+            flagged("strength-0.8", "--strength 0.8"),
+        ),
+    ),
+    Row(
+        "How large the strokes are",
+        "",
+        (
+            flagged("style-scale-0.5", "--style-scale 0.5"),
+            Shown("default", "`--style-scale 1`, the default"),
+            flagged("style-scale-2", "--style-scale 2"),
+        ),
+    ),
+    Row(
+        "Several paintings",
+        "",
+        (
+            Shown("default", "the swirls alone"),
+            Shown("blend-3-1", "both, `--style-blend 3,1`", "--style-blend 3,1", BOTH),
+            Shown("blend-1-3", "both, `--style-blend 1,3`", "--style-blend 1,3", BOTH),
+            Shown("panes", "the panes alone", "", PANES),
+        ),
+    ),
+    Row(
+        "A part of the photograph",
+        "",
+        (
+            flagged("content-mask", f"--content-mask {CAT}"),
+            Shown("content-mask-two", "the same with both paintings", f"--content-mask {CAT}", BOTH),
+            Shown("content-mask-left", f"both, `--content-mask {LEFT}`", f"--content-mask {LEFT}", BOTH),
+        ),
+    ),
+    Row(
+        "A part of the painting",
+        "",
+        (DEFAULT, flagged("style-mask", f"--style-mask {SWIRL}")),
+    ),
+    Row(
+        "Whose colours",
+        "",
+        (
+            DEFAULT,
+            flagged("colours-photo-luminance", "--colours photo-luminance"),
+            flagged("colours-photo-match", "--colours photo-match"),
+            flagged("colours-after", "--colours-after photo-luminance"),
+        ),
+    ),
+    Row(
+        "Which statistics are matched",
+        "",
+        (
+            Shown("default", "Gram matrices, the default"),
+            flagged("covariance", "--style-weight 0 --covariance-weight 1"),
+            flagged("mean", "--style-weight 0 --mean-weight 1"),
+        ),
+    ),
+    Row(
+        "Content layers",
+        "",
+        (
+            flagged("content-conv2_2", "--content-layers conv2_2"),
+            flagged(
+                "content-two", "--content-layers conv2_2,conv4_2 --content-layer-weights 0.3,0.7"
+            ),
+            Shown("default", "`--content-layers conv4_2`, the default"),
+        ),
+    ),
+    Row(
+        "Style layers",
+        "",
+        (
+            flagged("style-1", "--style-layers conv1_1"),
+            flagged("style-3", "--style-layers conv1_1,conv2_1,conv3_1"),
+            Shown("default", "conv1_1 to conv5_1, the default"),
+            flagged("style-equal", "--style-layer-weights equal"),
+        ),
+    ),
+    Row(
+        "Total variation",
+        "",
+        (
+            flagged("tv-0", "--tv-weight 0"),
+            Shown("default", "`--tv-weight 2e-3`, the default"),
+            flagged("tv-0.02", "--tv-weight 2e-2"),
+        ),
+    ),
+    Row(
+        "What lies around the picture",
+        "",
+        (
+            Shown("default", "`--border mirror`, the default"),
+            flagged("border-zero", "--border zero"),
+            flagged("border-replicate", "--border replicate"),
+        ),
+    ),
+    Row(
+        "Bounds",
+        "",
+        (Shown("default", "`--bounds`, the default"), flagged("no-bounds", "--no-bounds")),
+    ),
+    Row(
+        "Where it begins",
+        "",
+        (
+            Shown("default", "`--init content`, the default"),
+            flagged("init-noise", "--init noise"),
+            flagged("init-noise-long", "--init noise --iterations 100"),
+        ),
+    ),
+    Row(
+        "How long it runs",
+        "",
+        (
+            flagged("iterations-5", "--iterations 5"),
+            Shown("default", "`--iterations 30`"),
+            flagged("iterations-100", "--iterations 100"),
+        ),
+    ),
+    Row(
+        "Pooling",
+        "",
+        (Shown("default", "`--pooling average`, the default"), flagged("pooling-max", "--pooling max")),
+    ),
+    Row(
+        "Presets",
+        "",
+        (
+            DEFAULT,
+            flagged("gatys2015", "--preset gatys2015 --iterations 100"),
+            flagged("gatys-pytorch", "--preset gatys-pytorch --side longest --iterations 100"),
+        ),
+    ),
+)
+
+
+def command(picture):
+    """Return what follows `python -m ministyle` in a picture's command, without the output."""
+    common = " ".join(f"{flag} {value}" for flag, value in COMMON.items() if flag not in picture.flags.split())
+    return " ".join(f"transfer {PHOTOGRAPH} {picture.paintings} {picture.flags} {common}".split())
+
+
+def commands():
+    """Return the commands of all pictures, name -> command, each once."""
+    return {picture.name: command(picture) for row in ROWS for picture in row.pictures}
+
+
+def make(name, arguments):
+    """Make a picture with the program, and store it as a small JPEG that carries the program's record."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "picture.png"
+        if run([*arguments.split(), "--quiet", "-o", str(made)]):
+            raise SystemExit(f"{name} was not finished")
+        with Image.open(made) as picture:
+            exif = add_comment(None, read_text(made))
+            picture.save(FOLDER / f"{name}.jpg", quality=QUALITY, optimize=True, exif=exif)
+
+
+def main():
+    """Make the pictures that are missing."""
+    os.chdir(DOCS.parent)  # the commands' paths begin there
+    FOLDER.mkdir(exist_ok=True)
+    for name, arguments in commands().items():
+        if not (FOLDER / f"{name}.jpg").exists():
+            print(name, arguments, flush=True)
+            make(name, arguments)
+
+
+if __name__ == "__main__":
+    main()

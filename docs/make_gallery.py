@@ -1,11 +1,11 @@
 """Make the gallery of all knobs: `python docs/make_gallery.py` makes docs/gallery.md and its pictures, docs/gallery.
 
-A picture that is there and carries the record of its command is left alone: to make one again, delete it. On two cores
-a picture takes some 20 seconds.
+A picture that is there is left alone; to make one again, delete it. On two cores a picture takes some 20 seconds.
 """
 
 import os
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,29 @@ CAT, LEFT, SWIRL = (f"{EXAMPLES}mask-{name}.png" for name in ("cat", "left", "sw
 COMMON = {"--image-size": "192", "--iterations": "30", "--optimizer": "lbfgs"}  # unless a picture says otherwise
 QUALITY = 85  # of a JPEG
 WIDTH = 120  # of the page's lines, characters
+
+
+TOP = f"""\
+# Every knob, in pictures
+
+<!-- Made by `python docs/make_gallery.py`; edit that file, not this page. -->
+
+What does a setting do to a picture? Each row below changes one, and has a picture for each value. All are made from the
+[example pictures](examples/README.md), the cat, the swirls and the panes, so you can make them too.
+
+| `chelsea.png` | `painting.jpg` | `painting-2.jpg` |
+| --- | --- | --- |
+| ![the cat Chelsea]({Path(PHOTOGRAPH).relative_to("docs")}) | ![the swirls]({Path(SWIRLS).relative_to("docs")}) | \
+![the panes]({Path(PANES).relative_to("docs")}) |
+
+The pictures are small, 192 pixels wide, and the runs are short, 30 iterations, so one takes some 20 seconds. Before you
+judge a setting by them, read [how the default was chosen](pictures.md): from larger ones. This command makes the first picture below that is called *the default*. The commands work in the folder that has
+the `README.md`.
+
+    python -m ministyle {{default}} -o default.png
+
+Each picture was made by the command shown, then saved as a small JPEG. It carries a record of that: `python -m
+ministyle info docs/gallery/default.jpg` shows it."""
 
 
 class Shown(NamedTuple):
@@ -117,9 +140,7 @@ ROWS = (
         "",
         (
             flagged("content-conv2_2", "--content-layers conv2_2"),
-            flagged(
-                "content-two", "--content-layers conv2_2,conv4_2 --content-layer-weights 0.3,0.7"
-            ),
+            flagged("content-two", "--content-layers conv2_2,conv4_2 --content-layer-weights 0.3,0.7"),
             Shown("default", "`--content-layers conv4_2`, the default"),
         ),
     ),
@@ -213,10 +234,39 @@ def make(name, arguments):
             picture.save(FOLDER / f"{name}.jpg", quality=QUALITY, optimize=True, exif=exif)
 
 
+def page():
+    """Return the page, Markdown."""
+    return "\n\n".join([TOP.format(default=command(DEFAULT)), *map(section, ROWS)]) + "\n"
+
+
+def section(row):
+    """Return a knob's section: what one sees, the pictures side by side, and their commands."""
+    captions = [picture.caption for picture in row.pictures]
+    images = [
+        f"![{caption.replace('`', '')}](gallery/{picture.name}.jpg)"
+        for caption, picture in zip(captions, row.pictures, strict=True)
+    ]
+    table = [captions, ["---"] * len(captions), images]
+    typed = [
+        f"    python -m ministyle {command(picture)} -o {picture.name}.png"
+        for picture in row.pictures
+        if picture.name != DEFAULT.name
+    ]
+    return "\n\n".join(
+        [
+            f"## {row.title}",
+            textwrap.fill(row.seen, WIDTH, break_long_words=False, break_on_hyphens=False),
+            "\n".join(f"| {' | '.join(cells)} |" for cells in table),
+            "\n".join(typed),
+        ]
+    )
+
+
 def main():
-    """Make the pictures that are missing."""
+    """Make the pictures that are missing, and the page."""
     os.chdir(DOCS.parent)  # the commands' paths begin there
     FOLDER.mkdir(exist_ok=True)
+    PAGE.write_text(page(), encoding="utf-8", newline="\n")
     for name, arguments in commands().items():
         if not (FOLDER / f"{name}.jpg").exists():
             print(name, arguments, flush=True)

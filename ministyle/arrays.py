@@ -153,6 +153,13 @@ def to_host(x):
     return np.asarray(x)
 
 
+def equal(one, other):
+    """Say whether two values are equal; arrays, of host or device, are if all their numbers are."""
+    if hasattr(one, "ndim") or hasattr(other, "ndim"):
+        return np.array_equal(to_host(one), to_host(other))
+    return bool(one == other)
+
+
 def read_scalars(scalars):
     """Return scalars as a list of floats, all fetched from the device in one transfer.
 

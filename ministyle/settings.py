@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, get_args
 import numpy as np
 
 from .architecture import known_layer_names
-from .arrays import DEVICES
+from .arrays import DEVICES, equal
 from .errors import MinistyleError, check_choice, did_you_mean
 from .keywords import SettingsKeywords
 from .network import BACKENDS, DTYPES, POOLING
@@ -37,6 +37,7 @@ from .terms import (
 )
 from .types import Picture
 
+STARTS = ("noise", "content", "style")  # what `init` may name; anything else is a picture
 SIDES = ("longest", "shortest")
 BORDERS = ("mirror", "zero", "replicate")  # a tileable picture has a periodic one
 Numbers = tuple[float, ...]  # the type of a setting that is several numbers
@@ -80,7 +81,7 @@ def choices_of(setting):
     return choices and tuple(choices() if callable(choices) else choices)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Settings:
     """How a picture is made. `Settings.from_preset` begins with another set of defaults.
 
@@ -298,7 +299,22 @@ class Settings:
             name, layers = f"{kind}_layer_weights", getattr(self, f"{kind}_layers")
             object.__setattr__(self, name, _layer_weights(name, getattr(self, name), rules, layers))
         if self.style_blend is not None and not any(self.style_blend):
-            raise MinistyleError("style_blend must have a number greater than 0")
+            raise MinistyleError("the weights of the style pictures (style_blend) must not all be 0")
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by value, also the pictures to begin with."""
+        if not isinstance(other, Settings):
+            return NotImplemented
+        return all(equal(value, getattr(other, name)) for name, value in vars(self).items())
+
+    def __hash__(self) -> int:
+        """Return a number that equal settings share; `init` may be an array, and does not count."""
+        return hash(tuple(value for name, value in vars(self).items() if name != "init"))
+
+    @property
+    def start_picture(self) -> Picture | None:
+        """The picture to begin with, or None where `init` names another start."""
+        return None if isinstance(self.init, str) and self.init in STARTS else self.init
 
     @classmethod
     def from_preset(cls, preset: str = "default", **changes: Unpack[SettingsKeywords]) -> "Settings":

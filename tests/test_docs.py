@@ -50,6 +50,12 @@ def test_every_path_and_module_that_is_named_is_there(path):
         assert there or hasattr(ministyle, parts[1]), module
 
 
+@pytest.mark.parametrize("name", ministyle.__all__)
+def test_every_public_name_is_on_the_page_of_the_modules(name):
+    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    assert re.search(rf"ministyle\.{name}\b(?!\.)", text)
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_an_equation_with_a_number_is_one_line(path):
     # Sphinx wraps equations that contain "\\" in an environment in which MathJax allows no \tag.

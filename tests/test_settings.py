@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import sentence
+from PIL import Image
 
 from ministyle.losses import content_loss
 from ministyle.objective import Objective
 from ministyle.pictures.colours import METHODS
-from ministyle.settings import COLOURS, GROUPS, PRESETS, Settings, choices_of, terms_of
+from ministyle.settings import COLOURS, GROUPS, PRESETS, STARTS, Settings, choices_of, terms_of
 from ministyle.solvers import SOLVERS
 from ministyle.terms import Scene, Term
 
@@ -345,6 +346,31 @@ def test_settings_made_from_lists_equal_those_made_from_tuples_and_can_be_hashed
     from_tuples, from_lists = Settings(**values), Settings(**{name: list(value) for name, value in values.items()})
     assert from_lists == from_tuples
     assert hash(from_lists) == hash(from_tuples)
+
+
+PIXELS = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+
+
+@pytest.mark.parametrize("to_start", [np.array, Image.fromarray], ids=["array", "PIL image"])
+def test_settings_with_a_picture_to_begin_with_are_compared_by_its_value(to_start):
+    one, same, other, smaller = (Settings(init=to_start(it)) for it in (PIXELS, PIXELS.copy(), 9 + PIXELS, PIXELS[:2]))
+    assert one == same and hash(one) == hash(same) and len({one, same, other}) == 2
+    assert one != other and one != smaller and one != Settings() and Settings() != one
+    assert one != dataclasses.replace(same, seed=1)
+
+
+def test_settings_equal_nothing_else():
+    assert Settings() != "settings" and Settings() != dataclasses.asdict(Settings())
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_start_by_name_is_no_picture(start):
+    assert Settings(init=start).start_picture is None
+
+
+def test_anything_else_to_begin_with_is_a_picture():
+    assert Settings(init="noise.png").start_picture == "noise.png"
+    assert Settings(init=PIXELS).start_picture is PIXELS
 
 
 def test_the_presets_cannot_be_changed():

@@ -12,6 +12,7 @@ import ministyle
 from ministyle.fast.bands import BandedObjective
 from ministyle.objective import Objective
 from ministyle.solvers import minimise
+from ministyle.styles import Style
 from ministyle.weights.load import load_network
 
 FEW = 24  # numbers: all that an evaluation tells the host at once
@@ -29,9 +30,12 @@ def pictures(random):
     return [random.uniform(0, 255, size).astype("float32") for size in ((24, 20, 3), (20, 33, 3))]
 
 
-def compose(weights, pictures, *, pooling="average", rows=None, border="zero", **options):
+def compose(weights, pictures, *, pooling="average", rows=None, border="zero", guided=False, **options):
     network = load_network(weights, normalised=True, device="cuda", pooling=pooling, border=border)
     content, style = (network.to_device(picture) for picture in pictures)
+    if guided:
+        mask, region = (picture[:, :, 0] / 255 for picture in reversed(pictures))
+        style = [Style(style, mask=mask, region=region), Style(content, region=1 - region)]
     if rows is not None:
         return BandedObjective(network, rows=rows, content=content, style=style, **options)
     return Objective(network, content=content, style=style, **options)
@@ -45,6 +49,7 @@ def compose(weights, pictures, *, pooling="average", rows=None, border="zero", *
         {"convention": "literal", "tv_weight": 2.0},
         {"content_layers": ["conv4_2", "conv1_1"]},
         {"convention": "relative", "tv_weight": 2.0, "tv_edge": 20.0, "border": "mirror"},
+        {"convention": "relative", "guided": True, "covariance_weight": 1.0, "mean_weight": 1.0, "border": "mirror"},
     ],
 )
 @pytest.mark.parametrize("rows", [None, 64])
@@ -131,8 +136,9 @@ def test_every_call_that_the_package_makes_is_one_that_the_installed_cupy_takes(
             ministyle.transfer(*pictures, optimizer=optimizer, **common)
             ministyle.transfer(*pictures, optimizer=optimizer, **common, **others)
         ministyle.transfer(*pictures, optimizer="adam", **common, convention="literal")
-        banded = compose(weights, pictures, rows=64)
-        banded(banded.network.to_device(pictures[0]))
+        for rows in (None, 64):
+            guided = compose(weights, pictures, rows=rows, guided=True, covariance_weight=1.0, mean_weight=1.0)
+            guided(guided.network.to_device(pictures[0]))
         ministyle.reconstruct_style(pictures[1], ["conv1_1"], tileable=True, **common)
         ministyle.compare(*pictures, network=load_network(weights, device="cuda"))
     assert {("cupy", "pad"), ("cupy", "vdot")} <= {call[:2] for call in traffic.calls}

@@ -10,6 +10,8 @@ from pathlib import Path
 from ..cost.estimate import Total
 from ..errors import MinistyleError
 from ..jobs.batch import Batch
+from ..jobs.record import differences, read_record
+from ..jobs.scales import with_own_size
 from ..pictures.folders import pictures_in
 from ..pictures.writing import FORMATS
 from ..weights.find import find_weights
@@ -81,7 +83,8 @@ def _check_stems(photographs):
 class Series:
     """Pictures that are made one after the other, each written as soon as it is finished.
 
-    A picture that is there is not made again, unless with `--overwrite`; how it was made is not looked at.
+    A picture that is there is not made again, unless with `--overwrite`. If its record says that it was made in another
+    way, that is an error, but not if it carries no record.
 
     Parameters
     ----------
@@ -92,13 +95,14 @@ class Series:
         Makes the job for one of the contents; `last` is the finished picture before, a path, or None for the first.
     file_of : function of content -> path or None
         Returns the file of one of the contents. Without one, as in a film, its picture carries no record.
+    film : bool, are they frames, whose settings are not those of the options?
     """
 
-    def __init__(self, options, outputs, inputs, job_of, file_of):
+    def __init__(self, options, outputs, inputs, job_of, file_of, film=False):
         if options.evolution:
             raise MinistyleError("--evolution makes a film of one picture, and here are several")
         self.options, self.outputs, self.inputs = options, outputs, inputs
-        self.job_of, self.file_of = job_of, file_of
+        self.job_of, self.file_of, self.film = job_of, file_of, film
         self.counts = Counter()
         self._batch = None
         self._warned = set()
@@ -167,24 +171,44 @@ class Series:
         last = None
         for number, (content, output) in enumerate(zip(contents, self.outputs, strict=True), 1):
             label = f"{number} of {len(self.outputs)}"
-            if self._is_there(output):
-                self.counts["there"] += 1
-                print(f"{label}  {output.name}  (was there)")
-            else:
-                try:
+            try:
+                if self._is_there(output):
+                    self._check_same(content, output)
+                    self.counts["there"] += 1
+                    print(f"{label}  {output.name}  (was there)")
+                else:
                     print(f"{label}  {output.name}  {self._make(content, output, last, history, label)}", flush=True)
                     self.counts["made"] += 1
-                except MinistyleError as error:
-                    self._say(error)
-                    continue
+            except MinistyleError as error:
+                self._say(error)
+                continue
             last = output
+
+    def _check_same(self, content, output):
+        """Refuse a picture that is there if its record says that it was made in another way."""
+        if self.film:
+            return
+        try:
+            record = read_record(output)
+        except MinistyleError:  # it carries none
+            return
+        file, settings = self.file_of(content), settings_of(self.options)
+        settings = with_own_size(settings, file, self.inputs.style)
+        changes = differences(record, self._writer(settings, content).plan_of(settings))
+        if changes:
+            raise MinistyleError(
+                f"'{output}' is there and was made differently ({changes[0]}); name another folder, or add --overwrite"
+            )
+
+    def _writer(self, settings, content):
+        return Writer.of(self.options, settings, replace(self.inputs, content=self.file_of(content)))
 
     def _make(self, content, output, last, history, label):
         """Make and write one picture, and return what there is to say about it."""
         began = time.monotonic()
         job = self.job_of(self._batch, content, last)
         warn_of_memory(job, self._warned)
-        writer = Writer.of(self.options, job.settings, replace(self.inputs, content=self.file_of(content)))
+        writer = self._writer(job.settings, content)
         writer.check(output, self.options.overwrite)
         writer.plan(job)
         with Progress(job, output, self.options, writer, history, label=label) as progress:

@@ -13,7 +13,6 @@ from ..jobs.history import by_kind, by_scale
 from ..jobs.job import Job
 from ..jobs.regions import uncovered
 from ..jobs.scales import COARSEST, NARROWEST
-from ..pictures.values import psnr
 from ..weights.find import find_weights
 from .evolution import Evolution
 from .history import open_history
@@ -73,7 +72,7 @@ def make_one(options, name, inputs, *, size=None, tileable=False):
             if not progress.bar.disable and not begin:
                 progress.bar.write(str(job.estimate()))
             result = job.run(progress.update, checkpoint=checkpoint, begin=begin)
-    ratio = psnr(result.image, job.photograph) if not job.styles else None
+    ratio = job.psnr_of(result.image)
     about = {"message": result.message, "psnr": ratio, "unfinished": not result.completed}
     write = partial(writer.write, step=result.history[-1], **about)
     try:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import MinistyleError
-from ..jobs.job import STARTS
-from ..jobs.record import by_role, outcome, plan_picture
-from ..jobs.regions import ALPHA as ALPHA_MASK
+from ..jobs.record import alpha_mask, describe_inputs, outcome, plan_picture, sources_of
 from ..pictures.metadata import read_exif
 from ..pictures.reading import read_alpha
 from ..pictures.writing import BITS, check_output, write_picture
@@ -64,7 +62,7 @@ class Inputs:
     ----------
     content : path or None
     styles : tuple of paths
-    content_masks : tuple of paths, or `(ALPHA,)`, the photograph's own opacity
+    content_masks : tuple of paths, or of `jobs.regions.ALPHA`, the photograph's own opacity
     style_masks : tuple of paths or None, one for each painting, or empty
     """
 
@@ -84,18 +82,9 @@ class Inputs:
         """What `jobs.job.Job.of` takes for the content masks."""
         return list(self.content_masks) or None
 
-    @property
-    def alpha_mask(self):
-        """`ALPHA` if the photograph's opacity is the mask, or None: what a record notes beside files."""
-        return ALPHA_MASK if self.content_masks == (ALPHA_MASK,) else None
-
     def sources(self, settings):
         """Return the picture files, role -> path, and the one that the picture begins with; see `jobs.record`."""
-        masks = () if self.alpha_mask else self.content_masks
-        init = () if isinstance(settings.init, str) and settings.init in STARTS else (settings.init,)
-        kinds = {"content": (self.content,), "style": self.styles, "content mask": masks}
-        kinds |= {"style mask": self.style_masks, "init": init}
-        return {role: path for kind, paths in kinds.items() for role, path in by_role(kind, paths).items()}
+        return sources_of(settings, self.content, self.style, self.content_mask)
 
 
 def check_outputs(outputs, sources):
@@ -166,7 +155,7 @@ class Writer:
             alpha=options.alpha,
             exif=options.exif,
             with_paths=options.record_paths,
-            alpha_mask=inputs.alpha_mask,
+            alpha_mask=alpha_mask(inputs.content_mask),
         )
 
     def check(self, path, overwrite):
@@ -182,22 +171,23 @@ class Writer:
         size : (height, width) of the picture, where it was asked for
         """
         self.settings = job.settings
-        how = {"size": size, "tileable": job.tileable, "content_mask": self.alpha_mask, "output": self.how}
-        self.planned = plan_picture(job.settings, self.sources, with_paths=self.with_paths, **how)
+        self.planned = self.plan_of(job.settings, size, job.tileable)
 
-    def write(self, path, pixels, overwrite, step, *, message=None, psnr=None, unfinished=False):
+    def plan_of(self, settings, size=None, tileable=False):
+        """Return the part of the record that is known before the work; see `plan` and `jobs.record.plan_picture`."""
+        how = {"size": size, "tileable": tileable, "content_mask": self.alpha_mask, "output": self.how}
+        return plan_picture(settings, describe_inputs(self.sources, self.with_paths), **how)
+
+    def write(self, path, pixels, overwrite, step, *, message=None, **about):
         """Write a picture; see `write_picture`.
 
         Parameters
         ----------
         path, pixels, overwrite : see `write_picture`
         step : solvers.Step, the last one so far
-        message, psnr : see `jobs.record.outcome`
-        unfinished : bool, is it not the picture that the run was to end with?
+        message, **about : see `jobs.record.outcome`
         """
-        record = {**self.planned, **outcome(step, self.settings, message=message, psnr=psnr)}
-        if unfinished:
-            record["unfinished"] = True
+        record = {**self.planned, **outcome(step, self.settings, message=message, **about)}
         self.put(path, pixels, overwrite, record)
 
     def put(self, path, pixels, overwrite, record):

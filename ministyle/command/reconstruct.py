@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from ..pictures.values import psnr
 from .one_picture import make_one
 from .output import Inputs, add_file_flags
 from .parser import add_command, add_run_flags, picture, size
@@ -71,7 +70,7 @@ def run_content(options):
     """Reconstruct a picture from the activations of a layer."""
     job, result, status = make_one(options, f"{Path(options.image).stem}-content", Inputs(options.image))
     if result is not None:
-        print(f"PSNR against the original: {psnr(result.image, job.photograph):.1f} dB")
+        print(f"PSNR against the original: {job.psnr_of(result.image):.1f} dB")
     return status
 
 

@@ -93,7 +93,7 @@ def _through_files(options, frames, names, durations, inputs):
 
 
 def _run(options, frames, outputs, inputs, **flags):
-    series = Series(options, outputs, inputs, _job, _file)
+    series = Series(options, outputs, inputs, _job, _file, film=True)
     pairs = _with_the_one_before(frames)
     if options.estimate:
         return series.estimate(pairs)

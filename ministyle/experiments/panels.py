@@ -15,7 +15,6 @@ from ..files import sha256_once
 from ..jobs.job import Job
 from ..jobs.record import check_inputs, device_of, settings_from
 from ..jobs.record import outcome as outcome_of
-from ..pictures.values import psnr
 from ..pictures.writing import check_output, write_picture
 from ..weights.find import find_weights
 from . import records
@@ -212,7 +211,7 @@ def make_panel(job, weights_sha256, on_step=None):
         return result.image, None
     if not result.completed:
         raise MinistyleError(result.message)
-    ratio = psnr(result.image, job.photograph) if not job.styles else None
+    ratio = job.psnr_of(result.image)
     return result.image, outcome_of(result.history[-1], settings, message=result.message, psnr=ratio)
 
 

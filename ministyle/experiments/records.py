@@ -23,8 +23,7 @@ from pathlib import Path
 
 from ..errors import MinistyleError
 from ..files import sha256_once, version_of, write_text
-from ..jobs.job import STARTS
-from ..jobs.record import as_read, invalid_part, is_text, parse, recorded_settings, settings_to_record
+from ..jobs.record import as_read, differences, invalid_part, is_text, parse, settings_to_record
 from ..jobs.scales import with_own_size
 from ..pictures.reading import read_picture
 from ..pictures.values import picture_sha256, to_uint8
@@ -76,7 +75,7 @@ def plan_panel(panel, folder):
     settings = panel.settings
     inputs, recorded = {"content": panel.content, "style": panel.style}, settings_to_record(settings)
     pictures_of(panel)  # so that a picture that cannot be read is noticed here
-    if _starts_from_file(settings):
+    if settings.start_picture is not None:
         inputs["init"], recorded["init"] = settings.init, None
     plan = {
         "format": FORMAT,
@@ -96,22 +95,6 @@ def make_record(plan, picture, outcome):
     return {**plan, **outcome, "picture_sha256": picture_sha256(picture)}
 
 
-def differences(record, plan):
-    """Return how a recorded panel differs from a planned one, a list of texts."""
-    settings = recorded_settings(record)
-    changes = []
-    for name, value in plan["settings"].items():
-        before = settings[name]
-        if before != value:
-            changes.append(f"{name} (={before}) is now {value}")
-    hashes = [{role: picture["sha256"] for role, picture in one["inputs"].items()} for one in (record, plan)]
-    changes += [f"another {role} picture" for role in hashes[1] if hashes[0].get(role) != hashes[1][role]]
-    for name in ("size", "weights_sha256"):
-        if record.get(name) != plan[name]:
-            changes.append(f"{name} (={record.get(name)}) is now {plan[name]}")
-    return changes
-
-
 def pictures_of(panel):
     """Return a panel's content, style and start, as arrays (H, W, 3) or None; each file is decoded once.
 
@@ -123,11 +106,7 @@ def pictures_of(panel):
     settings = panel.settings
     content = _decode("content", panel.content, settings.image_size, settings.side)
     style = _decode("style", panel.style, settings.style_size or settings.image_size, settings.side)
-    return content, style, _decode("init", settings.init) if _starts_from_file(settings) else None
-
-
-def _starts_from_file(settings):
-    return not isinstance(settings.init, str) or settings.init not in STARTS
+    return content, style, _decode("init", settings.start_picture)
 
 
 def _decode(role, path, size=None, side="longest"):

@@ -42,7 +42,8 @@ class Batch:
         self.settings, self.style, self.content_mask = settings, style, content_mask
         from_content = isinstance(settings.init, str) and settings.init == "content"
         # Without a photograph yet, so with another start than that, and without masks, which are of its size.
-        model = replace(settings, **({"init": "noise"} if from_content else {}), colours_after=None)
+        start = {"init": "noise"} if from_content else {}
+        model = replace(settings, **start, colours="painting", colours_after=None)
         self._network = Job.of(model, style=style).network
         self._targets = Targets()
 
@@ -69,7 +70,7 @@ class Batch:
         start = (moved * job.photograph + (1 - moved) * last).astype(np.float32)
         iterations = max(1, round(FRAME_SHARE * self.settings.iterations))
         return self._sharing(
-            replace(job, settings=replace(job.settings, pyramid=False, iterations=iterations), init=start)
+            replace(job, settings=replace(job.settings, pyramid=False, iterations=iterations), init=start, origin=None)
         )
 
     def _sharing(self, job):

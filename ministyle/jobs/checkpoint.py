@@ -167,7 +167,7 @@ def describe(job):
     if job.init is not None:  # a picture, which the setting only names
         about["init"] = job.init
     for item in dataclasses.fields(job):
-        if item.name not in ("settings", "targets"):  # the latter only save work
+        if item.name not in ("settings", "targets", "origin"):  # the latter two change nothing
             about.setdefault(item.name, getattr(job, item.name))
     about["weight file"] = {"SHA-256": sha256(find_weights(settings.weights))}
     compared = {name: value for name, value in about.items() if name not in NOT_COMPARED}

@@ -21,13 +21,16 @@ from ..pictures.colours import COLOURS, check_colours, finish
 from ..pictures.masks import resize_mask
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize
-from ..settings import Settings
+from ..pictures.values import psnr
+from ..settings import STARTS, Settings
 from ..solvers import BOUNDS, OnStep, Outcome
 from ..solvers.problem import INTERRUPTED
 from ..styles import Masks, Style, Styles
 from ..types import Array, Picture
 from ..weights.load import load_network
 from .checkpoint import Checkpoint, Standing
+from .record import Origin
+from .record import outcome as outcome_of
 from .regions import read_styles
 from .result import Result
 from .scales import Scale, continued, joined, scales, with_own_size
@@ -35,7 +38,6 @@ from .targets import Targets
 
 TILE = 16  # pixels: all of VGG-19's pooling layers halve a side that is a multiple of it without a remainder
 MARGIN = 128  # pixels around a tileable picture's painting: farther than the 126 that conv5_4 sees
-STARTS = ("noise", "content", "style")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,7 @@ class Job:
         Let opposite edges fit, so that copies of the picture side by side show no seam. Its sides are multiples of 16.
     init : float32 array (H, W, 3), the picture to begin with, or None where the settings name another start
     targets : Targets that jobs with the same network share, or None
+    origin : Origin, what the pictures are, for the record of the result; or None, and the result has no record
     """
 
     settings: Settings
@@ -61,6 +64,7 @@ class Job:
     tileable: bool = False
     init: NDArray[np.float32] | None = field(default=None, repr=False)
     targets: Targets | None = field(default=None, repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     @classmethod
     def of(
@@ -94,23 +98,24 @@ class Job:
         """
         check_colours(settings, content)
         settings = with_own_size(settings, content, style)
-        source, photograph = content, None
+        photograph, asked_size = None, size
         if content is not None:
             photograph = read_picture(content, settings.image_size, settings.side)
         own_size = None if photograph is None else photograph.shape[:2]
-        styles = read_styles(settings, style, source, content_mask, size or own_size)
+        styles = read_styles(settings, style, content, content_mask, size or own_size)
         if size is None:
             size = own_size or styles[0].picture.shape[:2]
             size = tuple(max(1, round(side / TILE)) * TILE for side in size) if tileable else size
         init = None
-        if not isinstance(settings.init, str) or settings.init not in STARTS:
-            init = _read_start(settings.init)
+        if settings.start_picture is not None:
+            init = _read_start(settings.start_picture)
         elif settings.init != "noise" and not {"content": content is not None, "style": styles}[settings.init]:
             raise MinistyleError(f"init (={settings.init!r}) asks for a {settings.init} picture, and there is none")
         if tileable:
             _check_tileable(size, styles)
             settings = replace(settings, border="zero")  # of the settings; the network's own border is periodic
-        return cls(settings, photograph, styles, tuple(size), tileable, init)
+        origin = Origin.of(settings, content, style, content_mask, asked_size)
+        return cls(settings, photograph, styles, tuple(size), tileable, init, origin=origin)
 
     @cached_property
     def network(self) -> Network:
@@ -236,6 +241,7 @@ class Job:
         Exception
             Whatever `on_step` raises. What ends a run under way has an attribute `result`, the `Result` so far.
         """
+        plan = None if self.origin is None else self.origin.plan(self.settings, self.tileable)
         checkpoint = Checkpoint(None, every=0) if checkpoint is None else checkpoint
         checkpoint.open(self, Standing() if begin is None else begin)
         try:
@@ -243,13 +249,13 @@ class Job:
         except BaseException as error:
             checkpoint.save()
             if isinstance(error, Exception) and checkpoint.latest.snapshot is not None:
-                error.result = self._so_far(checkpoint.latest, repr(error))
+                error.result = self._recorded(plan, self._so_far(checkpoint.latest, repr(error)))
                 error.add_note("The picture so far is this exception's attribute 'result'.")
             raise
         if result.interrupted or result.stopped:
             with suppress(KeyboardInterrupt):  # Ctrl-C again: an older checkpoint has to do
                 checkpoint.save()
-        return result
+        return self._recorded(plan, result)
 
     def _through_scales(self, checkpoint, on_step):
         """Make the picture at one scale after the other, from where the checkpoint stands; return the result."""
@@ -310,6 +316,10 @@ class Job:
         """Return a picture that `on_step` was given as it would be if it were the result: in the right colours."""
         return finish(to_host(pixels).clip(*BOUNDS), self.photograph, self.settings)
 
+    def psnr_of(self, image: Array) -> float | None:  # (H, W, 3)
+        """Return how near a content reconstruction is to its original, in decibels; None where there is a style."""
+        return None if self.styles else psnr(image, resize(self.photograph, *self.size))
+
     def _result(self, outcome: Outcome, plan):
         return Result(
             self.coloured(resize(outcome.pixels, *self.size)).astype(np.float32),
@@ -321,6 +331,19 @@ class Job:
             outcome.stopped,
             plan.rows,
         )
+
+    def _recorded(self, plan, result):
+        """Return a result with its record, given the part of that which was known before, or None."""
+        if plan is None:
+            return result
+        about = outcome_of(
+            result.history[-1],
+            self.settings,
+            message=result.message,
+            psnr=self.psnr_of(result.image),
+            unfinished=not result.completed or result.stopped,
+        )
+        return replace(result, record={**plan, **about})
 
     def __getstate__(self):
         """Leave the network behind when the job goes to another process."""

@@ -27,6 +27,7 @@ import importlib.metadata
 import json
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,14 @@ from ..errors import MinistyleError
 from ..files import PACKAGE, sha256_once
 from ..pictures.metadata import read_text
 from ..settings import Settings
+from ..styles import as_styles
 from ..terms import alpha_and_beta
 from ..version import VERSION
 from ..weights.find import find_weights
-from .regions import ALPHA
+from .regions import ALPHA, NUMBERS, as_masks, is_alpha, with_own_numbers
 
 FORMAT = "ministyle picture 1"
+SAVED = {"bits": 8, "alpha": "white", "exif": False}  # the output that `Result.save` writes
 # Settings that are not in a record: it has the hash of the weights, and the result does not depend on the threads.
 NOT_RECORDED = ("weights", "threads")
 OPTIONAL = ("size", "tileable", "content_mask", "output")  # parts of a record that count as None where they are missing
@@ -52,34 +55,98 @@ ROLE = re.compile(r"(content|style|init)( mask)?( [1-9]\d{0,3})?")  # of a pictu
 # Making records --------------------------------------------------------------------------------------
 
 
-def plan_picture(settings, sources, *, with_paths=False, **how):
+def sources_of(settings, content=None, style=None, content_mask=None):
+    """Return what a picture is made from, role -> picture, given what `jobs.job.Job.of` is given.
+
+    A role is "content", "style", "content mask", "style mask" or "init", which is the picture to begin with; see
+    `by_role` for several of them. The region of a style is its content mask. Where the photograph's opacity alone is
+    the mask, there is none: see `alpha_mask`.
+    """
+    styles = as_styles(style)
+    masks = as_masks(content_mask) or [one.region for one in styles]
+    kinds = {
+        "content": [content],
+        "style": [one.picture for one in styles],
+        "content mask": [] if alpha_mask(content_mask) else masks,
+        "style mask": [one.mask for one in styles],
+        "init": [settings.start_picture],
+    }
+    return {role: picture for kind, pictures in kinds.items() for role, picture in by_role(kind, pictures).items()}
+
+
+def alpha_mask(content_mask):
+    """Return `ALPHA` if the photograph's opacity alone is the content mask, otherwise None."""
+    masks = as_masks(content_mask)
+    return ALPHA if len(masks) == 1 and is_alpha(masks[0]) else None
+
+
+def describe_inputs(sources, with_paths=False):
+    """Return the part of a record that says which pictures a picture is made from, role -> description.
+
+    Parameters
+    ----------
+    sources : dict, role -> path, bytes, open file, PIL image or array, see `sources_of`
+    with_paths : bool, note where files are, as absolute paths
+    """
+    no_files = [role for role, source in sources.items() if role.startswith("content mask") and is_alpha(source)]
+    return {role: _describe(None if role in no_files else source, with_paths) for role, source in sources.items()}
+
+
+def plan_picture(settings, inputs, **how):
     """Return the part of a record that is known before the picture is made.
 
     Parameters
     ----------
     settings : Settings
-    sources : dict, role -> path, bytes, open file, PIL image or array
-        A role is "content", "style", "init", which is the picture to begin with, "content mask" or "style mask"; see
-        `by_role` for several of them.
-    with_paths : bool, note where files are, as absolute paths
+    inputs : dict, see `describe_inputs`
     **how : what else there is to say, such as `size` and `tileable`
 
     Raises
     ------
     MinistyleError
-        A picture or the weight file cannot be read.
+        The weight file cannot be found.
     """
     plan = {
         "format": FORMAT,
-        "inputs": {role: _describe(source, with_paths) for role, source in sources.items()},
+        "inputs": inputs,
         "settings": settings_to_record(settings),
         "weights_sha256": sha256_once(find_weights(settings.weights)),
         "blas_threads": max((it["num_threads"] for it in arrays.blas_libraries()), default=1),
         **how,
     }
-    if "init" in sources:
+    if "init" in inputs:
         plan["settings"]["init"] = None
     return as_read(plan)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a job's picture is made from. It holds no picture, so that it can go wherever the job goes.
+
+    Attributes
+    ----------
+    inputs : dict, see `describe_inputs`
+    size : (height, width) of the picture, where it was asked for, or None
+    content_mask : `ALPHA` or None, see `alpha_mask`
+    numbers : dict, the settings that paintings have numbers of their own for
+    """
+
+    inputs: dict
+    size: tuple | None
+    content_mask: str | None
+    numbers: dict
+
+    @classmethod
+    def of(cls, settings, content, style, content_mask, size):
+        """Return the origin of a job that has been made of these, see `jobs.job.Job.of`; the files are hashed here."""
+        inputs = describe_inputs(sources_of(settings, content, style, content_mask))
+        settings = with_own_numbers(settings, as_styles(style))
+        return cls(inputs, size, alpha_mask(content_mask), {name: getattr(settings, name) for name in NUMBERS})
+
+    def plan(self, settings, tileable):
+        """Return what is known of a record before the picture is made, given the job's settings."""
+        how = {"size": self.size, "tileable": tileable, "content_mask": self.content_mask, "output": SAVED}
+        return plan_picture(dataclasses.replace(settings, **self.numbers), self.inputs, **how)
 
 
 def by_role(kind, sources):
@@ -100,7 +167,7 @@ def settings_to_record(settings):
     return {name: getattr(settings, name) for name in names if name not in NOT_RECORDED}
 
 
-def outcome(step, settings, *, message, psnr=None):
+def outcome(step, settings, *, message, psnr=None, unfinished=False):
     """Return the part of a record that is known when a picture has been made.
 
     Parameters
@@ -109,8 +176,10 @@ def outcome(step, settings, *, message, psnr=None):
     settings : Settings
     message : str, why the optimisation stopped
     psnr : float, decibels, of a content reconstruction against its original, otherwise None
+    unfinished : bool, is it not the picture that the run was to end with?
     """
     return {
+        **({"unfinished": True} if unfinished else {}),
         "losses": _unweighted(step.terms, settings),
         "psnr": psnr,
         "terms": step.terms,
@@ -149,8 +218,8 @@ def _describe(source, with_path):
     """Return the hash of a picture's file, or None for an array, and the file's path if it is wanted."""
     if isinstance(source, str | os.PathLike):
         path = {"file": Path(source).absolute().as_posix()} if with_path else {}
-        return {**path, "sha256": sha256_once(source)}
-    if hasattr(source, "seek") and hasattr(source, "read"):
+        return {**path, "sha256": None if Path(source).is_fifo() else sha256_once(source)}  # a pipe is read only once
+    if hasattr(source, "read") and source.seekable():
         source.seek(0)
         source = source.read()
     is_file = isinstance(source, bytes | bytearray | memoryview)
@@ -287,6 +356,23 @@ def check_inputs(record, sources, what):
             raise MinistyleError(f"the {role} picture '{sources[role]}' cannot be read: {error.strerror}") from None
         if picture["sha256"] not in (None, found):
             raise MinistyleError(f"'{sources[role]}' is not the {role} picture that {what} was made from")
+
+
+def differences(record, plan):
+    """Return how a recorded picture differs from a planned one, a list of texts; see `plan_picture`."""
+    settings = recorded_settings(record)
+    changes = []
+    for name, value in plan["settings"].items():
+        before = settings[name]
+        if before != value:
+            changes.append(f"{name} (={before}) is now {value}")
+    hashes = [{role: picture["sha256"] for role, picture in one["inputs"].items()} for one in (record, plan)]
+    roles = dict.fromkeys([*hashes[1], *hashes[0]])
+    changes += [f"another {role} picture" for role in roles if hashes[0].get(role) != hashes[1].get(role)]
+    for name in ("size", "weights_sha256", "output"):
+        if record.get(name) != plan.get(name):
+            changes.append(f"{name} (={record.get(name)}) is now {plan.get(name)}")
+    return changes
 
 
 def invalid_part(record, parts=None):

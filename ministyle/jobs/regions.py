@@ -10,6 +10,7 @@
 """
 
 from dataclasses import replace
+from operator import mul
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from ..pictures.masks import GREY, check_proportions, corresponding, read_mask, 
 from ..pictures.reading import read_alpha, read_picture
 from ..styles import as_styles
 
+NUMBERS = ("style_blend", "style_scale")  # settings that have a number for each painting
 ALPHA = "alpha"  # in place of a content mask: the photograph's own opacity
 
 
@@ -48,14 +50,13 @@ def read_styles(settings, style, content=None, content_mask=None, size=None):
     masks = _content_masks(content_mask, content)
     if masks and not several:
         raise MinistyleError("a content mask says where styles go, and there is no style picture")
-    weights, scales = (_each(settings, name, len(several)) for name in ("style_blend", "style_scale"))
+    settings = with_own_numbers(settings, several)
+    weights, scales = (_each(settings, name, len(several)) for name in NUMBERS)
     decoded = []
     for one, weight, scale in zip(several, weights, scales, strict=True):
-        length = max(16, round((settings.style_size or settings.image_size) * one.scale * scale))
+        length = max(16, round((settings.style_size or settings.image_size) * scale))
         picture = read_picture(one.picture, length, settings.side)
-        decoded.append(replace(one, picture=picture, weight=one.weight * weight, scale=one.scale * scale))
-    if decoded and not any(one.weight > 0 for one in decoded):
-        raise MinistyleError("the weights of the style pictures must not all be 0")
+        decoded.append(replace(one, picture=picture, weight=weight, scale=scale))
     size = size or (decoded[0].picture.shape[:2] if decoded else None)
     return tuple(
         replace(
@@ -65,6 +66,33 @@ def read_styles(settings, style, content=None, content_mask=None, size=None):
         )
         for one in _with_regions(decoded, masks, size)
     )
+
+
+def with_own_numbers(settings, styles):
+    """Return settings whose `style_blend` and `style_scale` hold what several `Style` have of their own as well.
+
+    Raises
+    ------
+    MinistyleError
+        There are too many numbers or too few, or a number is impossible.
+    """
+    own = [[one.weight for one in styles], [one.scale for one in styles]]
+    if all(number == 1 for numbers in own for number in numbers):
+        return settings
+    given = [_each(settings, name, len(styles)) for name in NUMBERS]
+    return replace(settings, **{name: tuple(map(mul, *pair)) for name, *pair in zip(NUMBERS, own, given, strict=True)})
+
+
+def as_masks(content_mask):
+    """Return a list of content masks, whether `content_mask` is None, a mask or a sequence of masks."""
+    if content_mask is None:
+        return []
+    return list(content_mask) if isinstance(content_mask, list | tuple) else [content_mask]
+
+
+def is_alpha(mask):
+    """Say whether something that stands in place of a content mask is `ALPHA`."""
+    return isinstance(mask, str) and mask == ALPHA
 
 
 def _each(settings, name, count):
@@ -83,13 +111,10 @@ def _pictures(count):
 
 def _content_masks(content_mask, content):
     """Return the regions of each content mask, a list of dictionaries."""
-    if content_mask is None:
-        return []
-    masks = content_mask if isinstance(content_mask, list | tuple) else [content_mask]
-    read = []
+    masks, read = as_masks(content_mask), []
     for number, mask in enumerate(masks, 1):
         name = "content mask" if len(masks) == 1 else f"content mask {number}"
-        if isinstance(mask, str) and mask == ALPHA:
+        if is_alpha(mask):
             opacity = None if content is None else read_alpha(content)
             if opacity is None:
                 raise MinistyleError("content_mask (='alpha') needs a photograph that is transparent in parts")

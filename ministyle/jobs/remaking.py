@@ -6,13 +6,13 @@ from pathlib import Path
 
 from ..errors import MinistyleError
 from ..files import sha256_once
-from ..pictures.values import psnr
 from ..styles import Style
 from ..weights.find import find_weights
-from .job import STARTS, Job
+from .job import Job
 from .record import (
     OPTIONAL,
     check_inputs,
+    describe_inputs,
     device_of,
     in_order,
     outcome,
@@ -58,22 +58,22 @@ class Remake:
             raise MinistyleError(f"'{path}' is unfinished, as its record says; only finished pictures are made again")
         sources = _find_sources(original, sources or {}, path.name)
         settings = settings_from(original, f"in '{path}'", init=sources.get("init"), weights=weights)
-        if "init" not in sources and settings.init not in STARTS:
+        if "init" not in sources and settings.start_picture is not None:
             raise MinistyleError(f"record in '{path}' is damaged: it names no picture to start from")
         found = find_weights(weights)
         if sha256_once(found) != original["weights_sha256"]:
             raise MinistyleError(f"'{found}' is not the weight file that {path.name} was made with")
         settings = dataclasses.replace(settings, device=device_of(original))
-        masks = {role.removeprefix("style mask"): mask for role, mask in in_order("style mask", sources).items()}
+        pictures, masks, regions = (_by_number(kind, sources) for kind in ("style", "style mask", "content mask"))
+        content_mask = regions.pop("", original["content_mask"])  # one for all styles
         styles = [
-            Style(picture, mask=masks.get(role.removeprefix("style")))
-            for role, picture in in_order("style", sources).items()
+            Style(picture, mask=masks.get(number), region=regions.get(number)) for number, picture in pictures.items()
         ]
         job = Job.of(
             settings,
             sources.get("content"),
             styles or None,
-            content_mask=list(in_order("content mask", sources).values()) or original["content_mask"],
+            content_mask=content_mask,
             size=original["size"] and tuple(original["size"]),
             tileable=bool(original["tileable"]),
         )
@@ -105,10 +105,15 @@ class Remake:
             raise MinistyleError(result.message)
         how = {name: self.original[name] for name in OPTIONAL}
         with_paths = any("file" in picture for picture in self.original["inputs"].values())
-        plan = plan_picture(settings, self.sources, with_paths=with_paths, **how)
+        plan = plan_picture(settings, describe_inputs(self.sources, with_paths), **how)
         plan["settings"]["device"] = self.original["settings"].get("device", "auto")
-        ratio = None if self.original["psnr"] is None else psnr(result.image, self.job.photograph)
-        return result, {**plan, **outcome(result.history[-1], settings, message=result.message, psnr=ratio)}
+        about = {"message": result.message, "psnr": self.job.psnr_of(result.image)}
+        return result, {**plan, **outcome(result.history[-1], settings, **about)}
+
+
+def _by_number(kind, sources):
+    """Return the pictures of a kind, number -> picture, in order; the number is a text, empty where there is one."""
+    return {role.removeprefix(kind): picture for role, picture in in_order(kind, sources).items()}
 
 
 def _find_sources(record, given, name):

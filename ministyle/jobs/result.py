@@ -1,7 +1,7 @@
 """What comes of a job: the finished picture, and how it came about."""
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..arrays import to_host
+from ..arrays import equal
 from ..errors import check_matplotlib
 from ..pictures.values import to_uint8
 from ..pictures.writing import write_picture
@@ -23,7 +23,8 @@ from .history import by_kind, by_scale
 class Result:
     """A finished picture and how it came about. A notebook shows the picture.
 
-    It can be used wherever a picture is asked for. Two results are equal if all that they hold is.
+    It can be used wherever a picture is asked for. Two results are equal if all that they hold is; where it came from
+    does not count.
 
     Attributes
     ----------
@@ -35,6 +36,7 @@ class Result:
     interrupted : bool, True if the user interrupted it
     stopped : bool, True if `on_step` stopped it
     band_rows : int or None, the height of the bands in which the picture was worked on
+    record : dict or None, how the picture was made, see `jobs.record`; it goes into the file
     """
 
     pixels: NDArray[np.float32]
@@ -45,6 +47,7 @@ class Result:
     interrupted: bool = False
     stopped: bool = False
     band_rows: int | None = None
+    record: dict[str, Any] | None = field(default=None, compare=False)
 
     @cached_property
     def image(self) -> NDArray[np.uint8]:
@@ -56,7 +59,9 @@ class Result:
         return Image.fromarray(self.image)
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
-        """Write the picture to a file, whole or not at all.
+        """Write the picture to a file, whole or not at all, with a record of how it was made.
+
+        `python -m ministyle info FILE` shows the record, and `remake FILE` makes the picture again.
 
         Parameters
         ----------
@@ -68,7 +73,7 @@ class Result:
         MinistyleError
             The file cannot be written, or is there already and `overwrite` is not set.
         """
-        write_picture(path, self.pixels, overwrite)
+        write_picture(path, self.pixels, overwrite, record=self.record)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the loss, and its terms added up by kind, against iterations.
@@ -110,7 +115,8 @@ class Result:
         """Compare by value, whatever takes part: pixels, history, settings."""
         if not isinstance(other, Result):
             return NotImplemented
-        return all(_equal(getattr(self, name), getattr(other, name)) for name in (field.name for field in fields(self)))
+        compared = [item.name for item in fields(self) if item.compare]
+        return all(equal(getattr(self, name), getattr(other, name)) for name in compared)
 
     def __hash__(self) -> int:
         """Return a number that equal results share."""
@@ -126,12 +132,3 @@ class Result:
 
     def _repr_html_(self) -> str:
         return display.to_html(self.to_pil(), self.history, self.message)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Return whether two values of a result are equal; settings may hold a picture to begin with, and so an array."""
-    if isinstance(one, Settings) and isinstance(other, Settings):
-        return all(_equal(value, getattr(other, name)) for name, value in vars(one).items())
-    if hasattr(one, "ndim") or hasattr(other, "ndim"):
-        return np.array_equal(to_host(one), to_host(other))
-    return bool(one == other)

@@ -93,6 +93,22 @@ def test_what_is_there_is_not_made_again_unless_told_so(jobs):
     assert len(jobs) == 5 and pixels_of("out/b-painting.png").shape == (24, 32, 3)
 
 
+@pytest.mark.parametrize(
+    ("flags", "change"),
+    [(("--seed", "7"), "seed (=0) is now 7"), (("--bits", "16"), "output"), ((), "another content")],
+)
+def test_a_picture_that_was_made_differently_is_not_taken_for_done(flags, change, jobs):
+    assert run(*MANY)[0] == 0
+    if not flags:
+        shutil.copy("photo.png", "photos/c.png")
+    status, out, err = run(*MANY, *flags)
+    changed = 1 if not flags else 3
+    assert status == (1 if not flags else 2) and err.count("is there and was made differently") == changed
+    assert change in err and "--overwrite" in err
+    assert out.count("(was there)") == 3 - changed and len(jobs) == 3
+    assert run(*MANY, *flags, "--overwrite")[0] == 0 and len(jobs) == 6
+
+
 def test_a_batch_goes_on_after_an_interruption(monkeypatch):
     assert run(*MANY[:-1], "whole")[0] == 0
     work = Job.run

@@ -126,14 +126,11 @@ def test_the_help_has_the_settings_in_groups_that_say_what_they_do(columns, monk
         assert line in found[title]
         assert flags_in(found[title]) == ["--" + name.replace("_", "-") for name in names]
     assert [title for title in found if title in GROUPS] == list(GROUPS)
-    assert flags_in(found["output"]) == ["--output", "--overwrite", "--save-every"]
-    assert flags_in(found["while it runs"]) == [
-        "--estimate",
-        "--list-layers",
-        "--print-every",
-        "--quiet",
-        "--verbose",
-    ]
+    assert flags_in(found["pictures"]) == ["--style", "--content-mask", "--style-mask", "--frames"]
+    files = ["--history", "--evolution", "--bits", "--record-paths", "--alpha", "--no-exif"]
+    assert flags_in(found["output"]) == ["--output", "--overwrite", "--save-every", *files]
+    said = ["--estimate", "--list-layers", "--print-every", "--checkpoint-every", "--resume", "--quiet", "--verbose"]
+    assert flags_in(found["while it runs"]) == said
     assert flags_in(found["options"]) == ["--help"]
     assert max(map(len, out.splitlines())) <= int(columns)
 

@@ -68,7 +68,7 @@ def made_up_run(scales):
 
 def lines_of(monkeypatch, *flags):
     """Return what a run without a terminal prints on standard error, line by line."""
-    monkeypatch.setattr(Job, "run", lambda self, on_step=None: made_up_run(self.scales)(self, on_step))
+    monkeypatch.setattr(Job, "run", lambda self, on_step=None, **_: made_up_run(self.scales)(self, on_step))
     status, _, err = run(*TRANSFER, *flags, "--overwrite")
     assert status == 0 and "\r" not in err
     return err.splitlines()

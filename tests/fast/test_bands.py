@@ -14,6 +14,7 @@ from ministyle.fast.bands import BandedObjective, margin, split_into_bands
 from ministyle.network import make_network
 from ministyle.objective import Objective
 from ministyle.settings import Settings
+from ministyle.styles import Style
 from ministyle.terms import AdditiveTerm, Scene, StyleTerm, Term, style_terms
 from ministyle.weights.load import load_network
 
@@ -246,6 +247,22 @@ def test_an_objective_composed_in_bands_says_what_the_plain_one_says(
     monkeypatch.setattr(type(network), "_run", lambda self, x, taps: (heights.append(len(x)), run(self, x, taps))[1])
     assert_same(banded(pixels), whole)
     assert len(heights) == (1 if rows is None else 2 * 2)  # two bands, twice each
+
+
+@pytest.mark.parametrize("border", ["zero", "mirror"])
+@pytest.mark.parametrize("convention", ["mean", "relative"])
+def test_guided_statistics_of_two_paintings_work_in_bands(weights, random, convention, border):
+    network = load_network(weights, dtype="float64", device="cpu", border=border)
+    pixels, content = random.uniform(0, 255, (2, 150, 40, 3))
+    a, b = (np.sqrt(random.uniform(0, 255**2, (height, 30, 3))) for height in (200, 90))
+    mask, region = random.uniform(size=(200, 30)), random.uniform(size=(150, 40))
+    styles = [Style(a, 2.0, mask=mask, region=region), Style(b, region=1 - region)]
+    weights_of = {"covariance_weight": 1.0, "mean_weight": 1.0}
+    settings = Settings(content_layers=("conv3_1",), convention=convention, border=border, **weights_of)
+    whole = algorithm.compose_objective(network, settings, content, styles)(pixels)
+    banded = bands.compose_banded_objective(network, settings, content, styles, rows=64, style_rows=64)(pixels)
+    assert len(whole.terms) == 1 + 3 * 2 * 5 + 1
+    assert_same(banded, whole)
 
 
 def test_another_architecture_works_in_bands_too(monkeypatch, random):

@@ -344,10 +344,18 @@ def test_other_settings_are_refused_and_the_first_is_named(changes, words, writt
 
 def test_other_pictures_are_refused(written):
     job, checkpoint = written
-    for name in ("photograph", "painting"):
-        other = getattr(job, name).copy()
-        other[3, 4, 1] += 0.001
-        assert f"another {name}" in sentence(checkpoint.read, replace(job, **{name: other}))
+    (style,) = job.styles
+    photograph, painting = job.photograph.copy(), style.picture.copy()
+    for picture in (photograph, painting):
+        picture[3, 4, 1] += 0.001
+    mask = np.ones(painting.shape[:2], np.float32)
+    for other, words in (
+        ({"photograph": photograph}, "another photograph"),
+        ({"styles": (replace(style, picture=painting),)}, "another styles 1 picture"),
+        ({"styles": (replace(style, mask=mask),)}, "another styles 1 mask"),
+        ({"styles": (replace(style, weight=2.0),)}, "styles 1 weight (=1.0) is now 2.0"),
+    ):
+        assert words in sentence(checkpoint.read, replace(job, **other))
 
 
 def test_other_weights_are_refused_and_the_same_elsewhere_are_not(written, tmp_path):

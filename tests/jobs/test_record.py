@@ -10,7 +10,7 @@ import pytest
 from conftest import sentence
 from PIL import Image, PngImagePlugin
 
-from ministyle.jobs.record import LONGEST, outcome, plan_picture, read_record
+from ministyle.jobs.record import LONGEST, describe_inputs, outcome, plan_picture, read_record
 from ministyle.jobs.remaking import Remake
 from ministyle.pictures.writing import write_picture
 from ministyle.settings import Settings
@@ -26,9 +26,12 @@ def sha256(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def made(settings=None, sources=SOURCES, **how):
+def made(settings=None, sources=SOURCES, with_paths=False, **how):
     settings = settings or Settings()
-    return {**plan_picture(settings, sources, **how), **outcome(STEP, settings, message="done")}
+    return {
+        **plan_picture(settings, describe_inputs(sources, with_paths), **how),
+        **outcome(STEP, settings, message="done"),
+    }
 
 
 def carrying(text):

@@ -7,10 +7,13 @@ import pytest
 from conftest import bare_settings, sentence
 from small_pictures import PAINTING, PHOTO
 
-from ministyle import Job, Style
+from ministyle import Job, Settings, Style
+from ministyle.files import shipped_path
 from ministyle.jobs.regions import read_styles, uncovered
 from ministyle.jobs.scales import Scale
 from ministyle.objective import Objective
+from ministyle.pictures.reading import read_picture
+from ministyle.weights.load import load_network
 
 SETTINGS = bare_settings(image_size=56, style_size=48, style_layers=("conv1_1", "conv2_1"), iterations=2)
 OTHER = np.ascontiguousarray(PAINTING[::-1, :, ::-1])
@@ -124,3 +127,30 @@ def test_where_no_style_goes_the_photograph_stays():
     moved = np.abs(result.pixels - photo).max(axis=(0, 2))
     assert moved[:50].max() > 5
     assert moved[64:].max() < 1e-3
+
+
+@pytest.mark.slow
+def test_each_half_comes_nearer_to_its_own_painting_than_to_the_other(weights):
+    """Judged by plain Gram matrices of the activations well inside each half, without any guide."""
+    photo, painting = (shipped_path(f"docs/examples/{name}") for name in ("chelsea.png", "painting.jpg"))
+    paintings = [read_picture(painting, 128), 255 - read_picture(painting, 128).transpose(1, 0, 2)]
+    mask = np.zeros((96, 144), np.uint8)
+    mask[:, :72] = 255
+    settings = Settings(image_size=144, style_size=128, iterations=25, optimizer="lbfgs")
+    job = Job.of(settings, read_picture(photo, 144), paintings, content_mask=mask)
+    network = load_network(weights, normalised=True, device="cpu")
+    layers = ("conv1_1", "conv2_1", "conv3_1")  # deeper ones see most of this small picture at each position
+
+    def styles_of(features, columns):
+        first, last = columns
+        return {name: gram(F[:, round(first * F.shape[1]) : round(last * F.shape[1])]) for name, F in features.items()}
+
+    def gram(F):
+        return np.einsum("hwi,hwj->ij", F, F, optimize=True) / (F.shape[0] * F.shape[1])
+
+    goals = [styles_of(network.features(one, layers), (0, 1)) for one in paintings]
+    made = network.features(job.run().pixels, layers)
+    for columns, own, other in (((0, 0.4), 0, 1), ((0.6, 1), 1, 0)):
+        for name, G in styles_of(made, columns).items():
+            near, far = (((G - goals[number][name]) ** 2).mean() for number in (own, other))
+            assert near < far / 2, (columns, name)

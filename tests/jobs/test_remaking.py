@@ -8,7 +8,7 @@ from conftest import sentence
 from PIL import Image
 
 from ministyle import Job, Settings, Style
-from ministyle.jobs.record import by_role, in_order, outcome, plan_picture
+from ministyle.jobs.record import by_role, describe_inputs, in_order, outcome, plan_picture
 from ministyle.jobs.remaking import Remake
 from ministyle.pictures.writing import write_picture
 
@@ -20,7 +20,7 @@ SETTINGS = Settings(image_size=32, iterations=1, style_layers=("conv1_1",), devi
 def make(settings, sources, styles, **options):
     """Make a picture and write it with its record to out.png; return its pixels."""
     result = Job.of(settings, "photo.png", styles, **options).run()
-    plan = plan_picture(result.settings, sources, size=None)
+    plan = plan_picture(result.settings, describe_inputs(sources), size=None)
     record = {**plan, **outcome(result.history[-1], result.settings, message=result.message)}
     write_picture("out.png", result.pixels, record=record)
     return result.pixels

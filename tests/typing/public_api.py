@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import ministyle
+from ministyle.jobs.checkpoint import Standing
 from ministyle.types import Picture
 
 PHOTO = np.zeros((40, 56, 3), np.uint8)
@@ -67,6 +68,33 @@ def use_a_result(result: ministyle.Result, other: ministyle.Result) -> None:
     print(settings, words, same, hash(result), result.band_rows)
 
 
+def use_several_styles() -> None:
+    """Blend paintings, and say with masks where each of them goes."""
+    half = ministyle.Style("a.png", weight=2, mask=PHOTO[:, :, 0], scale=0.5)
+    everywhere = ministyle.Style(Image.new("RGB", (9, 9)), region=Path("region.png"))
+    weight: float = half.weight + half.scale
+    inner: Picture | None = half.mask or everywhere.region
+    print(weight, inner, half.picture)
+    result = ministyle.transfer("photo.jpg", [half, "b.png"], content_mask=["left.png", PHOTO], style_blend=[1, 2])
+    result = ministyle.transfer("photo.jpg", everywhere, content_mask="alpha")
+    contents = (Path(name) for name in ("a.jpg", "b.jpg"))
+    results = ministyle.transfer_all(contents, (half, PHOTO), content_mask=result, preset="gatys2015", on_step=watch)
+    assert_type(results, Iterator[ministyle.Result])
+    print(ministyle.estimate_transfer(PHOTO, half, content_mask=PHOTO), [result.record for result in results])
+
+
+def go_on(job: ministyle.Job) -> ministyle.Result:
+    """Go on where an interrupted run stopped."""
+    checkpoint = ministyle.Checkpoint(Path("out.checkpoint"), every=30, warn=print)
+    begin = checkpoint.read(job)
+    assert_type(begin, Standing | None)
+    result = job.run(watch, checkpoint=checkpoint, begin=begin)
+    assert_type(result.record, dict[str, Any] | None)
+    if checkpoint.exists():
+        checkpoint.remove()
+    return result
+
+
 def make_a_job() -> None:
     """Go the long way."""
     settings = ministyle.Settings(image_size=64, content_layers=["conv4_2"], weights=Path("w.h5"))
@@ -75,7 +103,8 @@ def make_a_job() -> None:
     layers: tuple[str, ...] = settings.style_layers
     weights: str | os.PathLike[str] | None = settings.weights
     print(width, layers, weights, dict(ministyle.PRESETS["texture"]))
-    job = ministyle.Job.of(settings, content="photo.jpg", style=PHOTO, size=(48, 64))
+    job = ministyle.Job.of(settings, content="photo.jpg", style=[PHOTO], content_mask="mask.png", size=(48, 64))
+    assert_type(job.styles, tuple[ministyle.Style, ...])
     assert_type(job.estimate(), ministyle.Estimate)
     assert_type(job.run(watch), ministyle.Result)
     assert_type(job.network, ministyle.Network)
@@ -108,6 +137,12 @@ def mistakes(result: ministyle.Result) -> None:
     ministyle.transfer(PHOTO, 3)  # type: ignore[arg-type]
     ministyle.transfer(PHOTO, PHOTO, on_step=lambda step: True)  # type: ignore[arg-type, misc]
     ministyle.transfer(PHOTO, PHOTO, progress="yes")  # type: ignore[arg-type]
+    ministyle.transfer(PHOTO, [PHOTO, 3])  # type: ignore[list-item]
+    ministyle.transfer(PHOTO, PHOTO, content_mask=3)  # type: ignore[arg-type]
+    ministyle.transfer_all(PHOTO, PHOTO, mask=PHOTO)  # type: ignore[call-arg]
+    ministyle.Style(PHOTO, weight="much")  # type: ignore[arg-type]
+    ministyle.Checkpoint(3.5)  # type: ignore[arg-type]
+    ministyle.Job.run(checkpoint="out.checkpoint")  # type: ignore[arg-type, call-arg]
     ministyle.estimate_transfer(PHOTO, PHOTO, progress=True)  # type: ignore[call-arg]
     ministyle.reconstruct_content(PHOTO, 4)  # type: ignore[arg-type]
     ministyle.reconstruct_style(PHOTO, "conv1_1", size=64)  # type: ignore[arg-type]

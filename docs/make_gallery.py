@@ -38,14 +38,16 @@ What does a setting do to a picture? Each row below changes one, and has a pictu
 | ![the cat Chelsea]({Path(PHOTOGRAPH).relative_to("docs")}) | ![the swirls]({Path(SWIRLS).relative_to("docs")}) | \
 ![the panes]({Path(PANES).relative_to("docs")}) |
 
-The pictures are small, 192 pixels wide, and the runs are short, 30 iterations, so one takes some 20 seconds. Before you
-judge a setting by them, read [how the default was chosen](pictures.md): from larger ones. This command makes the first picture below that is called *the default*. The commands work in the folder that has
-the `README.md`.
+The pictures are small, 192 pixels wide, and the runs are short, 30 iterations; one takes some 20 seconds on two cores.
+Before you judge a setting by them, read [how the default was chosen](pictures.md), from larger ones. This command makes
+the picture that stands in most rows as *the default*; each row has the commands of its other pictures. They work in the
+folder that has the `README.md`.
 
     python -m ministyle {{default}} -o default.png
 
-Each picture was made by the command shown, then saved as a small JPEG. It carries a record of that: `python -m
-ministyle info docs/gallery/default.jpg` shows it."""
+Each picture was saved as a small JPEG that carries the record of how it was made, which `info` shows:
+
+    python -m ministyle info docs/gallery/default.jpg"""
 
 
 class Shown(NamedTuple):
@@ -76,8 +78,8 @@ def flagged(name, flags, paintings=SWIRLS):
 ROWS = (
     Row(
         "How much style",
-        "At 0.2 fur, chin and background are still the photograph's, only tinted. At 0.8 there are swirls on the "
-        "cheek and in the background, and the ear is hard to find.",
+        "At 0.2 fur, chin and background are still the photograph's, only tinted. At 0.8 swirls are on the chin "
+        "and the forehead, where the photograph has none.",
         (
             flagged("strength-0.2", "--strength 0.2"),
             Shown("default", "`--strength 0.5`, the default"),
@@ -95,7 +97,8 @@ ROWS = (
     ),
     Row(
         "Several paintings",
-        "XX",
+        "The picture with the larger share wins. With 3 to 1 the swirls stay, in fewer and flatter strokes; with "
+        "1 to 3 there are black outlines and panes, and some of the swirls' blue is left in one eye.",
         (
             Shown("default", "the swirls alone"),
             Shown("blend-3-1", "both, `--style-blend 3,1`", "--style-blend 3,1", BOTH),
@@ -120,7 +123,9 @@ ROWS = (
     ),
     Row(
         "Whose colours",
-        "XX",
+        "The cat has its own colours in all three. The first two are soft; with `photo-match` the eyes turn "
+        "brown. The last has the strongest light and dark: it is the first picture, whose colours were exchanged "
+        "at the end.",
         (
             DEFAULT,
             flagged("colours-photo-luminance", "--colours photo-luminance"),
@@ -141,7 +146,8 @@ ROWS = (
     ),
     Row(
         "Content layers",
-        "XX",
+        "With conv2_2 as well, the whiskers and the nose are sharper. With conv3_1 alone the strokes are short "
+        "dabs, and a spiral sits on the nose.",
         (
             flagged("content-conv3_1", "--content-layers conv3_1"),
             flagged("content-two", "--content-layers conv2_2,conv4_2 --content-layer-weights 0.3,0.7"),
@@ -150,8 +156,8 @@ ROWS = (
     ),
     Row(
         "Style layers",
-        "conv1_1 brings colours and no strokes, the first three layers short strokes, all five the long bands on "
-        "the forehead. XX",
+        "conv1_1 brings colours and hardly a stroke, the first three layers short strokes, all five the long "
+        "bands on the forehead. When all count the same, those bands cover the cheeks and the background too.",
         (
             flagged("style-1", "--style-layers conv1_1"),
             flagged("style-3", "--style-layers conv1_1,conv2_1,conv3_1"),
@@ -161,7 +167,8 @@ ROWS = (
     ),
     Row(
         "Total variation",
-        "Ten times the default wipes out all strokes but the strongest edges. XX",
+        "Without it there are fine bright lines on the strokes, best seen on the forehead. Ten times the default "
+        "wipes out all strokes but those around the eyes.",
         (
             flagged("tv-0", "--tv-weight 0"),
             Shown("default", "`--tv-weight 2e-3`, the default"),
@@ -170,7 +177,8 @@ ROWS = (
     ),
     Row(
         "What lies around the picture",
-        "XX",
+        "There is little to see in pictures this small. With zeros there is a thin pale line along the right "
+        "edge, and with the edge itself repeated a row of small dabs along the lower one.",
         (
             Shown("default", "`--border mirror`, the default"),
             flagged("border-zero", "--border zero"),
@@ -179,13 +187,14 @@ ROWS = (
     ),
     Row(
         "Bounds",
-        "There is little to see: without bounds the chin and the cheek are painted a little less, and the eye has "
-        "a black line.",
+        "There is little to see: without bounds cheek and chin are painted a little less, and the eyes have lost "
+        "their spiral.",
         (Shown("default", "`--bounds`, the default"), flagged("no-bounds", "--no-bounds")),
     ),
     Row(
         "Where it begins",
-        "XX",
+        "From noise the cat has to be found first: after 30 iterations there are two yellow eyes and a nose, "
+        "after 100 a cat, in other colours than from the photograph.",
         (
             Shown("default", "`--init content`, the default"),
             flagged("init-noise", "--init noise"),
@@ -194,7 +203,8 @@ ROWS = (
     ),
     Row(
         "How long it runs",
-        "XX",
+        "After 5 iterations the photograph has stronger colours and no style. After 30 the cat is painted; after "
+        "60 there is more orange on the cheek, and not much else has changed.",
         (
             flagged("iterations-5", "--iterations 5"),
             Shown("default", "`--iterations 30`"),
@@ -203,12 +213,14 @@ ROWS = (
     ),
     Row(
         "Pooling",
-        "XX",
+        "With the maximum the strokes on the cheek and around the eyes are in shorter pieces, and the nose is "
+        "speckled.",
         (Shown("default", "`--pooling average`, the default"), flagged("pooling-max", "--pooling max")),
     ),
     Row(
         "Presets",
-        "XX",
+        "At the weights of both presets the painting wins. With `gatys2015`, from noise, nothing is left of the "
+        "cat; with `gatys-pytorch` there are two eyes, and a swirl for a nose.",
         (
             DEFAULT,
             flagged("gatys2015", "--preset gatys2015 --iterations 100"),

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import make_gallery
+
 from ministyle.files import sha256
 
 DOCS = Path(__file__).resolve().parent

@@ -97,7 +97,7 @@ ROWS = (
     ),
     Row(
         "Several paintings",
-        "The picture with the larger share wins. With 3 to 1 the swirls stay, in fewer and flatter strokes; with "
+        "The painting with the larger share wins. With 3 to 1 the swirls stay, in fewer and flatter strokes; with "
         "1 to 3 there are black outlines and panes, and some of the swirls' blue is left in one eye.",
         (
             Shown("default", "the swirls alone"),

@@ -74,9 +74,9 @@ RESULTS = {  # file: command, inputs, and what the command does not say
     "tuebingen-starry-night.jpg": (f"python -m ministyle transfer {PHOTO} {VAN_GOGH}", [PHOTO, VAN_GOGH]),
     "tuebingen-shipwreck.jpg": (f"python -m ministyle transfer {PHOTO} {TURNER}", [PHOTO, TURNER]),
     "masks.jpg": (
-        f"python -m ministyle transfer {PHOTO} {VAN_GOGH} {MUNCH} --image-size 256 --iterations 40 --optimizer lbfgs, "
-        "with --content-mask, a ramp from white to black between 45 and 55 % of the width, and without",
+        f"python -m ministyle transfer {PHOTO} {VAN_GOGH} {MUNCH} --image-size 256 --iterations 40 --optimizer lbfgs",
         [PHOTO, VAN_GOGH, MUNCH],
+        "with --content-mask, a ramp from white to black between 45 and 55 % of the width, and without",
     ),
     "tuebingen-scream.jpg": (f"python -m ministyle transfer {PHOTO} {MUNCH}", [PHOTO, MUNCH]),
     "tuebingen-composition-vii.jpg": (f"python -m ministyle transfer {PHOTO} {KANDINSKY}", [PHOTO, KANDINSKY]),

@@ -98,7 +98,8 @@ ROWS = (
     Row(
         "Several paintings",
         "The painting with the larger share wins. With 3 to 1 the swirls stay, in fewer and flatter strokes; with "
-        "1 to 3 there are black outlines and panes, and some of the swirls' blue is left in one eye.",
+        "1 to 3 there are black outlines and panes, and some of the swirls' blue is left in one eye. [More about "
+        "paintings and masks](styles.md).",
         (
             Shown("default", "the swirls alone"),
             Shown("blend-3-1", "both, `--style-blend 3,1`", "--style-blend 3,1", BOTH),
@@ -203,8 +204,8 @@ ROWS = (
     ),
     Row(
         "How long it runs",
-        "After 5 iterations the photograph has stronger colours and no style. After 30 the cat is painted; after "
-        "60 there is more orange on the cheek, and not much else has changed.",
+        "After 5 iterations the photograph has stronger colours and hardly any style. After 30 the cat is "
+        "painted; after 60 there is more orange on the cheek, and not much else has changed.",
         (
             flagged("iterations-5", "--iterations 5"),
             Shown("default", "`--iterations 30`"),

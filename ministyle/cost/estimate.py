@@ -25,6 +25,7 @@ MULTIPLE = 16  # pixels: sizes that are proposed are multiples of it, as a tilea
 FREE = (
     *("image_size", "side", "style_size", "init", "seed", "noise_std", "iterations", "optimizer", "history_size"),
     *("strength", "content_weight", "style_weight", "style_layer_weights", "tv_weight", "tv_edge", "colours"),
+    *("style_scale", "style_blend", "content_layer_weights", "colours_after"),
     *("learning_rate", "bounds", "ftol", "gtol", "pyramid", "max_memory"),
 )
 

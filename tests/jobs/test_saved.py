@@ -16,7 +16,7 @@ from conftest import pixels_of
 from PIL import Image
 
 import ministyle
-from ministyle import Job, Settings, Style
+from ministyle import Checkpoint, Job, Settings, Style
 from ministyle.command import main
 from ministyle.jobs.record import read_record
 from ministyle.jobs.remaking import Remake
@@ -223,6 +223,14 @@ def test_a_picture_of_a_run_that_was_stopped_or_failed_is_unfinished():
     for result in (job.run(stop), caught.value.result):
         assert saved(result)["unfinished"] is True
     assert "unfinished" not in saved(job.run())
+
+
+def test_a_run_goes_on_wherever_its_pictures_come_from():
+    checkpoint = Checkpoint("out.checkpoint")
+    Job.of(SETTINGS, "photo.png", "painting.png").run(stop, checkpoint=checkpoint)
+    job = Job.of(SETTINGS, pixels_of("photo.png"), "painting.png")
+    record = saved(job.run(checkpoint=checkpoint, begin=checkpoint.read(job)))
+    assert record["inputs"]["content"] == {"sha256": None} and record["iterations"] == 1
 
 
 def test_a_job_that_was_made_directly_has_no_record():

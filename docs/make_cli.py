@@ -73,7 +73,8 @@ def _groups(command, name, first):
         for other, flags in elsewhere.items():
             lines.append(_wrapped(f"- as for [{other}](#{other.replace(' ', '-')}): {', '.join(flags)}"))
         if lines:
-            parts += [f"**{group.title[0].upper()}{group.title[1:]}.** {_escaped(group.description or '')}".strip()]
+            title = f"**{group.title[0].upper()}{group.title[1:]}.**"
+            parts.append(_wrapped(f"{title} {_escaped(group.description or '')}".strip(), indent=""))
             parts.append("\n".join(lines))
     return parts
 
@@ -112,8 +113,8 @@ def _escaped(text):
     return re.sub(r"([\\`*<\[$])", r"\\\1", text)
 
 
-def _wrapped(text):
-    return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+def _wrapped(text, indent="  "):
+    return textwrap.fill(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ and its licence. A test holds it against the files.
 import json
 from pathlib import Path
 
+import make_gallery
+
 from ministyle.files import sha256
 
 DOCS = Path(__file__).resolve().parent
@@ -54,9 +56,14 @@ INPUTS = {  # those that the project does not have: SHA-256 of our copy, pixels,
         PUBLIC,
     ),
 }
+BY_SHAPES = "Drawn by docs/examples/draw_shapes.py"
 SHIPPED = {  # those that the project has: what and where from, licence
     CAT: ("The cat Chelsea, photograph by Stefan van der Walt, in scikit-image's package", "CC0"),
     WHIRLS: ("Drawn by docs/examples/draw_painting.py", "MIT"),
+    "examples/painting-2.jpg": (BY_SHAPES, "MIT"),
+    "examples/mask-cat.png": (BY_SHAPES, "MIT"),
+    "examples/mask-left.png": (BY_SHAPES, "MIT"),
+    "examples/mask-swirl.png": (BY_SHAPES, "MIT"),
 }
 OLDER = (
     "--optimizer lbfgs --convention mean --style-weight 30 --style-layer-weights equal --border zero --no-bounds "
@@ -67,9 +74,9 @@ RESULTS = {  # file: command, inputs, and what the command does not say
     "tuebingen-starry-night.jpg": (f"python -m ministyle transfer {PHOTO} {VAN_GOGH}", [PHOTO, VAN_GOGH]),
     "tuebingen-shipwreck.jpg": (f"python -m ministyle transfer {PHOTO} {TURNER}", [PHOTO, TURNER]),
     "masks.jpg": (
-        f"python -m ministyle transfer {PHOTO} {VAN_GOGH} {MUNCH} --image-size 256 --iterations 40 --optimizer lbfgs, "
-        "with --content-mask, a ramp from white to black between 45 and 55 % of the width, and without",
+        f"python -m ministyle transfer {PHOTO} {VAN_GOGH} {MUNCH} --image-size 256 --iterations 40 --optimizer lbfgs",
         [PHOTO, VAN_GOGH, MUNCH],
+        "with --content-mask, a ramp from white to black between 45 and 55 % of the width, and without",
     ),
     "tuebingen-scream.jpg": (f"python -m ministyle transfer {PHOTO} {MUNCH}", [PHOTO, MUNCH]),
     "tuebingen-composition-vii.jpg": (f"python -m ministyle transfer {PHOTO} {KANDINSKY}", [PHOTO, KANDINSKY]),
@@ -142,6 +149,9 @@ def main():
     for name, inputs in FIGURES.items():
         for path in sorted((DOCS / "figures").glob(f"{name}.[sp][vn]g")):
             pictures[f"figures/{path.name}"] = (f"python docs/figures/{name}.py", inputs)
+    for name, arguments in make_gallery.commands().items():
+        used = [word.removeprefix("docs/") for word in arguments.split() if word.startswith("docs/")]
+        pictures[f"gallery/{name}.jpg"] = (f"python -m ministyle {arguments}", used)
     manifest = {
         "inputs": {
             name: {"sha256": digest, "pixels": size, "what": what, "licence": terms}

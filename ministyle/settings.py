@@ -152,12 +152,16 @@ class Settings:
     covariance_weight: float = _setting(
         0.0,
         "the same for covariances of activations, which are Gram matrices after each filter's mean is taken off",
-        "docs/gallery.md: the pictures differ little",
+        "the paper has Gram matrices; docs/gallery.md shows both",
         minimum=0,
         term=covariance_terms,
     )
     mean_weight: float = _setting(
-        0.0, "the same for mean activations", "docs/gallery.md: alone they are too little", minimum=0, term=mean_terms
+        0.0,
+        "the same for mean activations",
+        "the paper has Gram matrices; docs/gallery.md: the photograph's forms stay",
+        minimum=0,
+        term=mean_terms,
     )
     tv_weight: float = _setting(
         2e-3,

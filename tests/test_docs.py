@@ -66,7 +66,7 @@ def test_an_equation_with_a_number_is_one_line(path):
 def test_every_picture_has_its_papers():
     manifest = json.loads((ROOT / "docs/manifest.json").read_text(encoding="utf-8"))
     pictures, inputs = manifest["pictures"], manifest["inputs"]
-    there = [path for folder in ("results", "figures") for path in (ROOT / "docs" / folder).iterdir()]
+    there = [path for folder in ("results", "figures", "gallery") for path in (ROOT / "docs" / folder).iterdir()]
     there = {str(path.relative_to(ROOT / "docs")) for path in there if path.suffix in {".png", ".jpg", ".svg"}}
     assert set(pictures) == there
     for about in pictures.values():

@@ -41,3 +41,14 @@ def test_the_painting_that_comes_with_the_project_can_be_drawn_again(tmp_path):
     subprocess.run([sys.executable, script, tmp_path / "painting.jpg"], check=True)
     drawn, shipped = (pixels_of(folder / "painting.jpg").astype(int) for folder in (tmp_path, script.parent))
     assert np.abs(drawn - shipped).mean() < 2
+
+
+@pytest.mark.slow
+def test_the_second_painting_and_the_masks_can_be_drawn_again(tmp_path):
+    script = SCRIPT.with_name("draw_shapes.py")
+    subprocess.run([sys.executable, script, tmp_path], check=True)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["mask-cat.png", "mask-left.png", "mask-swirl.png", "painting-2.jpg"]
+    for name in names:
+        drawn, shipped = (pixels_of(folder / name).astype(int) for folder in (tmp_path, script.parent))
+        assert np.abs(drawn - shipped).mean() < 2, name

@@ -123,7 +123,7 @@ def test_the_mirror_image_around_a_picture_is_counted():
     free, seen = (replace(CPU, border=border, optimizer="adam", convolution="direct") for border in ("zero", "mirror"))
     around = (512 + 32) * (640 + 32) - 512 * 640
     each = evaluation_bytes(CONTENT_LAYERS, STYLE_LAYERS, plain=True)
-    sizes = {"style_size": (600, 400)}
+    sizes = {"style_sizes": [(600, 400)]}
     taken = [run_bytes((512, 640), settings, **sizes) for settings in (free, seen)]
     assert taken[1] - taken[0] == pytest.approx(around * each, rel=1e-9)
     around = (600 + 32) * (400 + 32) - 600 * 400
@@ -162,7 +162,7 @@ def test_without_need_there_are_no_bands_and_with_it_as_high_ones_as_fit():
 
 
 def test_the_painting_s_bands_are_as_high_as_fit():
-    sizes = {"content": True, "style_size": (4000, 2000)}
+    sizes = {"content": True, "style_sizes": [(4000, 2000)]}
     for limit in (1.6e9, 2e9):
         plan = make_plan(CPU, (256, 256), style_sizes=[(4000, 2000)], limit=limit)
         assert plan.rows is None and plan.style_rows % 64 == 0 and plan.in_bands

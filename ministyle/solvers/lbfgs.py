@@ -34,6 +34,7 @@ from .problem import inside, may_move
 from .registry import Solver
 
 LEAST_CURVATURE = 1e-7  # of s . y over |s| |y|: below it rounding errors dominate
+GROWTH = 4.0  # of the first trial's step, as long as nothing is known about curvature
 
 
 class LBFGS:
@@ -74,6 +75,10 @@ class LBFGS:
         if found is None:
             return False
         self.learn(found.x - self.point.x, found.gradient - self.point.gradient)
+        if not self.pairs:
+            # The loss fell faster and faster, as far as the bounds of some variable let the search go. Such a step
+            # teaches nothing; without a longer one, the next would not either.
+            self.first_step *= GROWTH
         self.point = found
         return True
 
@@ -83,14 +88,15 @@ class LBFGS:
         The arrays are the solver's own. The numbers do not follow from the pairs, bit for bit: the curvature may be
         that of a pair that has been forgotten, and the library that computes s . y may round differently next time.
         """
-        state = {"scale": np.float64(self.scale), "curvature": np.float64(self.curvature)}
+        numbers = {"scale": self.scale, "curvature": self.curvature, "first_step": self.first_step}
+        state = {name: np.float64(number) for name, number in numbers.items()}
         for number, (s, y, sy) in enumerate(self.pairs):
             state |= {f"s{number}": s, f"y{number}": y, f"sy{number}": np.float64(sy)}
         return state
 
     def restore(self, state):
         """Take over what another solver knew that stood at the same point; `state` is what its `state()` returned."""
-        self.curvature = state["curvature"]
+        self.curvature, self.first_step = state["curvature"], state["first_step"]
         count = sum(name.startswith("sy") for name in state)
         self.pairs.extend((state[f"s{number}"], state[f"y{number}"], state[f"sy{number}"]) for number in range(count))
 

@@ -46,6 +46,20 @@ def test_with_bounds_the_minimum_is_the_one_that_scipy_finds(name, bounds):
     assert np.isin(outcome.pixels, bounds).any()
 
 
+def test_where_the_loss_curves_downwards_steps_grow_though_bounds_are_near():
+    """Half of the variables are in a valley whose slopes flatten outwards; the others arrive at a bound one by one."""
+
+    def valley(x):
+        away = (x[:60] - 100) / 30
+        depth = np.exp(-(away**2) / 2)
+        return -depth.sum() - 0.01 * x[60:].sum(), np.concatenate([depth * away / 30, np.full(60, -0.01)])
+
+    start = np.full((4, 10, 3), 160.0)  # two widths away, where the second derivative is negative
+    start.ravel()[60:] = 255 - 0.3 * np.arange(1, 61)
+    outcome = minimise(Function(valley), start, iterations=25, optimizer="lbfgs", bounds=(0, 255))
+    np.testing.assert_allclose(outcome.pixels.ravel()[:60], 100, atol=0.1)
+
+
 # Directions ------------------------------------------------------------------------------------------
 
 

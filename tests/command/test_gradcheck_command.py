@@ -41,7 +41,7 @@ def test_gradcheck_finds_the_gradients_right_with_every_convolution():
     assert all(len(row) == 5 and row[-1] == "ok" for row in rows)
     assert {row[0] for row in rows} == CONVOLUTIONS
     whole = [row[0] for row, line in zip(rows, out.splitlines()[1:], strict=False) if line.startswith("pixels to loss")]
-    assert sorted(whole) == ["direct"] * 8 + ["winograd"] * 8
+    assert sorted(whole) == ["direct"] * 9 + ["winograd"] * 9
     assert summary == f"{len(rows)} checks, 0 wrong"
 
 

@@ -85,7 +85,7 @@ def test_the_photographs_opacity_is_a_mask(jobs):
         (("--content-mask", "left.png") * 3, "2 style pictures need as many content masks, got 3"),
         (("--content-mask", "left-coloured.png"), "style mask 1 must be so, too"),
         (("--style-blend", "1,2,3"), "style_blend has 3 numbers for 2 style pictures"),
-        (("--style-blend", "0,0"), "style_blend must have a number greater than 0"),
+        (("--style-blend", "0,0"), "(style_blend) must not all be 0"),
         (("--style-scale", "0.001"), "must be from 0.05 to 20"),
         (("--content-layer-weights", "1,2"), "content_layer_weights has 2 numbers for 1 content layers"),
     ],

@@ -291,7 +291,7 @@ def _check_network(sampler, weights, convolutions, size, quick, wrong):
         conventions = ("mean",) if quick else losses.CONVENTIONS
         lines = {f"{name}, {convention}": {"style": style, "convention": convention} for convention in conventions}
         if normalised and pooling == "average":
-            lines[f"{name}, two guided styles"] = {
+            lines[f"{name}, guided"] = {
                 "style": styles,
                 "covariance_weight": 1.0,
                 "mean_weight": 1.0,

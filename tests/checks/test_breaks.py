@@ -23,7 +23,7 @@ CAUGHT_BY = {
     "gram-of-another-picture": {"Gram matrix", "gram, guided", "covariance", WHOLE},
     "gram-half": {"Gram matrix", "gram, guided", "covariance", WHOLE},
     "gram-by-three": {"style loss", WHOLE},
-    "content-literal": {"content loss, mean", f"{WHOLE}:mean", f"{WHOLE}:guided styles"},
+    "content-literal": {"content loss, mean", f"{WHOLE}:mean", f"{WHOLE}:guided"},
     "variation-one-neighbour": {"total variation", WHOLE},
     "variation-sign": {"total variation", WHOLE},
     "channels-as-they-come": {"preprocessing", WHOLE},

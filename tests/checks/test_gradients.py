@@ -62,7 +62,7 @@ def test_a_quick_check_has_every_operation_and_loss_and_one_network_for_each_bac
     assert [(check.name, check.convolution) for check in whole] == [
         (f"{WAY}, normalised, average pooling, {what}", convolution)
         for convolution in ("winograd", "direct")
-        for what in ("mean", "two guided styles")
+        for what in ("mean", "guided")
     ]
     assert set(names(whole)) < set(names(full))
 
@@ -73,7 +73,7 @@ def test_by_default_every_backend_of_the_device_is_checked_and_every_check_says_
     way = {
         f"{WAY}, {filters}, {pooling} pooling, {convention}"
         for filters, pooling, convention in product(("raw", "normalised"), ("average", "max"), ("mean", "literal"))
-    } | {f"{WAY}, normalised, average pooling, two guided styles"}
+    } | {f"{WAY}, normalised, average pooling, guided"}
     for convolution in ("direct", "winograd"):
         of_this = [check.name for check in checks if check.convolution == convolution]
         assert {name for name in of_this if name.startswith(WAY)} == way

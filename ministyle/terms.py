@@ -98,6 +98,7 @@ class AdditiveTerm(Term):
 
     def value_and_gradient(self, F, over_rows):
         """Return value and gradient; the gradient is computed when it is asked for. See `Term`."""
+        self.check(F.shape)
         total = sum(over_rows(lambda rows: self.partial_sum(F[rows], rows), F))
         value, derivative = self.compare(total, F.shape)
         return value, GradientByRows([lambda rows: self.gradient(F[rows], rows, derivative)], F.shape)
@@ -191,11 +192,6 @@ class StyleTerm(AdditiveTerm):
             raise MinistyleError(
                 f"the picture and its mask differ in size: {self.layer} has shape {shape} and {self.guide.shape}"
             )
-
-    def value_and_gradient(self, F, over_rows):
-        """Return value and gradient; see `AdditiveTerm`."""
-        self.check(F.shape)
-        return super().value_and_gradient(F, over_rows)
 
     def _guide(self, rows):
         return None if self.guide is None else self.guide[rows]
@@ -306,7 +302,8 @@ def alpha_and_beta(options):
     options : an object with the attributes `content_weight`, `style_weight`, `convention` and `strength`, such as
         `Settings`
     """
-    return options.content_weight * _balance(options)[0], options.style_weight * _balance(options)[1]
+    for_content, for_style = _balance(options)
+    return options.content_weight * for_content, options.style_weight * for_style
 
 
 def _balance(options):

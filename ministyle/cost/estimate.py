@@ -4,7 +4,7 @@ import dataclasses
 import math
 import statistics
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from ..algorithm import compose_objective
 from ..arrays import to_host
 from ..errors import MinistyleError
 from ..fast.bands import margin, split_into_bands
-from ..pictures.masks import resize_mask
+from ..pictures.masks import in_sizes
 from ..pictures.sizes import resize, size_to_fit
 from ..solvers import SOLVERS, choose_optimizer
 from .memory import make_plan, seen, used_layers
@@ -194,7 +194,9 @@ def _time_evaluations(job):
     size = job.size if max(job.size) <= SAMPLE else tuple(max(16, side) for side in size_to_fit(job.size, SAMPLE))
     content, styles = job.pictures
     content = None if content is None else resize(content, *size)
-    objective = compose_objective(job.network, job.settings, content, [_in_size(style, size) for style in styles])
+    objective = compose_objective(
+        job.network, job.settings, content, [in_sizes(style, resize(style.picture, *size), size) for style in styles]
+    )
     pixels = job.network.to_device(np.full((*size, 3), 127.5, np.float32))
     seconds = []
     for _ in range(1 + REPETITIONS):
@@ -203,12 +205,6 @@ def _time_evaluations(job):
         to_host(gradient)  # a GPU is done when its result is here
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds[1:]) / math.prod(seen(size, job.settings))  # the first one prepares things
-
-
-def _in_size(style, size):
-    """Return a style with its picture and masks in the size of a picture to be made."""
-    mask, region = (None if mask is None else resize_mask(mask, *size) for mask in (style.mask, style.region))
-    return replace(style, picture=resize(style.picture, *size), mask=mask, region=region)
 
 
 def _kind(job):

@@ -1,6 +1,6 @@
 """Several photographs in the style of one painting, and the frames of an animation.
 
-What the photographs share is made once: the network, the decoded painting, its Gram matrices.
+What the photographs share is made once: the network, and the painting's Gram matrices.
 """
 
 from collections.abc import Iterable, Iterator

@@ -18,7 +18,7 @@ from ..fast import bands
 from ..network import Network
 from ..objective import Objective
 from ..pictures.colours import COLOURS, check_colours, finish
-from ..pictures.masks import resize_mask
+from ..pictures.masks import in_sizes
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize
 from ..pictures.values import psnr
@@ -172,13 +172,7 @@ class Job:
     def styles_at(self, scale: Scale) -> list[Style]:
         """Return the styles as the network sees them at a scale, their masks and regions in the sizes that fit."""
         _, styles = self.pictures
-        at_scale = []
-        for style in styles:
-            picture = scale.shrink(style.picture)
-            mask = None if style.mask is None else resize_mask(style.mask, *picture.shape[:2])
-            region = None if style.region is None else resize_mask(style.region, *scale.size)
-            at_scale.append(replace(style, picture=picture, mask=mask, region=region))
-        return at_scale
+        return [in_sizes(style, scale.shrink(style.picture), scale.size) for style in styles]
 
     def objective_at(self, scale: Scale, plan: Plan | None = None) -> Objective:
         """Return the `Objective` at a scale, by default in bands where `settings.max_memory` asks for them."""

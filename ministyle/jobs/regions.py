@@ -15,7 +15,7 @@ from operator import mul
 import numpy as np
 
 from ..errors import MinistyleError
-from ..pictures.masks import GREY, check_proportions, corresponding, read_mask, resize_mask
+from ..pictures.masks import GREY, check_proportions, corresponding, in_sizes, read_mask
 from ..pictures.reading import read_alpha, read_picture
 from ..styles import as_styles
 
@@ -58,14 +58,7 @@ def read_styles(settings, style, content=None, content_mask=None, size=None):
         picture = read_picture(one.picture, length, settings.side)
         decoded.append(replace(one, picture=picture, weight=weight, scale=scale))
     size = size or (decoded[0].picture.shape[:2] if decoded else None)
-    return tuple(
-        replace(
-            one,
-            mask=None if one.mask is None else resize_mask(one.mask, *one.picture.shape[:2]),
-            region=None if one.region is None else resize_mask(one.region, *size),
-        )
-        for one in _with_regions(decoded, masks, size)
-    )
+    return tuple(in_sizes(one, one.picture, size) for one in _with_regions(decoded, masks, size))
 
 
 def with_own_numbers(settings, styles):

@@ -5,6 +5,8 @@ does in part, so edges may be soft. A colour-coded one has a region for each of 
 of one colour in two masks belong together.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image
 
@@ -99,3 +101,12 @@ def resize_mask(region, height, width):  # (h, w) -> (height, width)
     if region.shape == (height, width):
         return region
     return np.asarray(Image.fromarray(region).resize((width, height), Image.Resampling.BOX))
+
+
+def in_sizes(style, picture, size):
+    """Return a `styles.Style` with another picture, its mask as large as that, and its region of a (height, width)."""
+    mask, region = (
+        None if one is None else resize_mask(one, *fitting)
+        for one, fitting in ((style.mask, picture.shape[:2]), (style.region, size))
+    )
+    return replace(style, picture=picture, mask=mask, region=region)

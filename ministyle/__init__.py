@@ -28,6 +28,7 @@ Around them are rooms, folders with a map of their own. None of the files above 
 | room | what it holds |
 |---|---|
 | `pictures` | picture files, sizes, colours |
+| `formats` | the formats in which others publish a network |
 | `weights` | weight files: find them, read them, import them |
 | `fast` | speed on a CPU, and less memory |
 | `cost` | memory and time, said before the work begins |

@@ -1,0 +1,99 @@
+"""HDF5: data sets that lie in the file itself, and nothing else.
+
+An HDF5 file may say that its numbers are in another file: a data set may be stored outside, a link may lead into another
+file, and a virtual data set is a patchwork of others. A reader that follows these lets a file from a stranger read any
+file of yours, or hang at a pipe. A file may also name a filter, which is a library to be loaded. So all these are
+refused. Nothing of a data set is read here but its description.
+"""
+
+from contextlib import contextmanager
+
+import numpy as np
+
+from ..errors import MinistyleError
+from .format import Tensor
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+FILTERS = {"deflate": 1, "shuffle": 2}  # their numbers in HDF5; those that may have packed a data set
+MOST_GROUPS = 1000  # and data sets; a network of ours has some 50
+DEEPEST = 8  # groups within groups
+LONGEST = 255  # letters of a name
+COMPRESSION = 1100  # times: deflate packs no closer than about 1030 to 1
+
+
+def is_hdf5(file):
+    """Say whether an open file begins as an HDF5 file does."""
+    file.seek(0)
+    return file.read(len(SIGNATURE)) == SIGNATURE
+
+
+@contextmanager
+def open_hdf5(file):
+    """Open an HDF5 file for reading.
+
+    Parameters
+    ----------
+    file : path, or a file open for bytes
+
+    Raises
+    ------
+    MinistyleError
+        It is damaged, also where that is only found inside the `with` block.
+    """
+    import h5py  # here, because loading it takes longer than all else in this room
+
+    try:
+        with h5py.File(file, "r") as opened:
+            yield opened
+    except KeyError as error:
+        raise MinistyleError(f"it is damaged: {error.args[0] if error.args else error!r}") from error  # str() adds quotes
+    except (ArithmeticError, AttributeError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise MinistyleError(f"it is damaged: {str(error) or type(error).__name__}") from error
+
+
+def data_sets(group, prefix=""):
+    """Return the data sets in an HDF5 group and in those within it, name such as "block1_conv1/kernel" -> Tensor.
+
+    Raises
+    ------
+    MinistyleError
+        There is a link to another place, a data set whose numbers are not in the file, a filter that is not deflate or
+        shuffle, or more than a network has.
+    """
+    found = {}
+    _collect(group, prefix, found, [0])
+    return found
+
+
+def _collect(group, prefix, found, count):
+    """Add the data sets of a group to those found; `count` holds how many groups and data sets were met."""
+    import h5py
+
+    if prefix.count("/") > DEEPEST:
+        raise MinistyleError(f"it has groups within groups, deeper than {DEEPEST}")
+    for name in group:
+        count[0] += 1
+        if count[0] > MOST_GROUPS or len(name) > LONGEST:
+            raise MinistyleError("it has more groups, or longer names, than a network")
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise MinistyleError(f"'{prefix}{name}' is a link to another place, which is not followed")
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            _collect(item, f"{prefix}{name}/", found, count)
+        elif isinstance(item, h5py.Dataset):
+            found[prefix + name] = _tensor(item, prefix + name)
+
+
+def _tensor(dataset, name):
+    """Return a data set as a `Tensor`, having checked where its numbers are."""
+    if dataset.is_virtual or dataset.external:
+        raise MinistyleError(f"the numbers of '{name}' are in another file, which is not read")
+    properties = dataset.id.get_create_plist()
+    filters = {properties.get_filter(number)[0] for number in range(properties.get_nfilters())}
+    if filters - set(FILTERS.values()):
+        raise MinistyleError(f"'{name}' is packed with a filter that is not {' or '.join(FILTERS)}")
+    if dataset.shape is None or dataset.dtype.kind not in "fiu":
+        return Tensor((), np.dtype(object), lambda: None)  # a text, or nothing: no tensor of a network
+    if dataset.size * dataset.dtype.itemsize > COMPRESSION * dataset.id.get_storage_size():
+        raise MinistyleError(f"'{name}' claims to have the shape {dataset.shape}, of which the file holds next to nothing")
+    return Tensor(dataset.shape, dataset.dtype, lambda: dataset[...])

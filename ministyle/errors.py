@@ -1,7 +1,10 @@
 """The one exception that users of the package meet, and what its sentences share."""
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+
+LONGEST_REASON = 300  # letters of a library's own words
 
 
 class MinistyleError(Exception):
@@ -10,6 +13,36 @@ class MinistyleError(Exception):
     Every error that bad input can cause is one of these. The command line prints the sentence and
     exits with status 2; a program catches this class.
     """
+
+
+@contextmanager
+def as_damaged(what: str) -> Iterator[None]:
+    """Turn whatever a library raises about a file into the one exception.
+
+    Decoders meet files that nobody foresaw, and each has errors of its own: OSError, SyntaxError, struct.error,
+    RecursionError. This is the one place that knows it. It is for code that reads what strangers wrote, and for no
+    other: a mistake of ours must stay visible.
+
+    Parameters
+    ----------
+    what : str, the file as a sentence begins with it, such as "picture 'photo.jpg'"
+
+    Raises
+    ------
+    MinistyleError
+        For any other exception inside the `with` block; those that are one already pass.
+    """
+    try:
+        yield
+    except MinistyleError:
+        raise
+    except MemoryError as error:
+        raise MinistyleError(f"{what} takes more memory than there is, or is damaged") from error
+    except KeyError as error:
+        raise MinistyleError(f"{what} is damaged: {error.args[0] if error.args else error!r}") from error  # no quotes
+    except Exception as error:
+        reason = " ".join(str(error).split())[:LONGEST_REASON] or type(error).__name__
+        raise MinistyleError(f"{what} is damaged: {reason}") from error
 
 
 def check_choice(name: str, value: object, choices: Collection[str]) -> None:

@@ -1,17 +1,15 @@
 """HDF5: data sets that lie in the file itself, and nothing else.
 
-An HDF5 file may say that its numbers are in another file: a data set may be stored outside, a link may lead into another
-file, and a virtual data set is a patchwork of others. A reader that follows these lets a file from a stranger read any
-file of yours, or hang at a pipe. A file may also name a filter, which is a library to be loaded. So all these are
-refused. Nothing of a data set is read here but its description.
+An HDF5 file may say that its numbers are in another file: a data set may be stored outside, a link may lead into
+another file, and a virtual data set is a patchwork of others. A reader that follows these lets a file from a stranger
+read any file of yours, or hang at a pipe. A file may also name a filter, which is a library to be loaded. So all these
+are refused. Nothing of a data set is read here but its description.
 """
-
-from contextlib import contextmanager
 
 import numpy as np
 
 from ..errors import MinistyleError
-from .format import Tensor
+from .format import Tensor, check_extent
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FILTERS = {"deflate": 1, "shuffle": 2}  # their numbers in HDF5; those that may have packed a data set
@@ -27,32 +25,17 @@ def is_hdf5(file):
     return file.read(len(SIGNATURE)) == SIGNATURE
 
 
-@contextmanager
-def open_hdf5(file):
-    """Open an HDF5 file for reading.
+def data_sets(group, prefix=""):
+    """Return the data sets in an HDF5 group and in those within it.
 
     Parameters
     ----------
-    file : path, or a file open for bytes
+    group : h5py.File or h5py.Group
+    prefix : str, of their names
 
-    Raises
-    ------
-    MinistyleError
-        It is damaged, also where that is only found inside the `with` block.
-    """
-    import h5py  # here, because loading it takes longer than all else in this room
-
-    try:
-        with h5py.File(file, "r") as opened:
-            yield opened
-    except KeyError as error:
-        raise MinistyleError(f"it is damaged: {error.args[0] if error.args else error!r}") from error  # str() adds quotes
-    except (ArithmeticError, AttributeError, MemoryError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise MinistyleError(f"it is damaged: {str(error) or type(error).__name__}") from error
-
-
-def data_sets(group, prefix=""):
-    """Return the data sets in an HDF5 group and in those within it, name such as "block1_conv1/kernel" -> Tensor.
+    Returns
+    -------
+    dict, name such as "block1_conv1/kernel" -> Tensor
 
     Raises
     ------
@@ -94,6 +77,5 @@ def _tensor(dataset, name):
         raise MinistyleError(f"'{name}' is packed with a filter that is not {' or '.join(FILTERS)}")
     if dataset.shape is None or dataset.dtype.kind not in "fiu":
         return Tensor((), np.dtype(object), lambda: None)  # a text, or nothing: no tensor of a network
-    if dataset.size * dataset.dtype.itemsize > COMPRESSION * dataset.id.get_storage_size():
-        raise MinistyleError(f"'{name}' claims to have the shape {dataset.shape}, of which the file holds next to nothing")
+    check_extent(name, dataset.shape, dataset.dtype.itemsize, COMPRESSION * dataset.id.get_storage_size())
     return Tensor(dataset.shape, dataset.dtype, lambda: dataset[...])

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import re
+import stat
 import tempfile
 import time
 from contextlib import contextmanager, suppress
@@ -29,6 +30,26 @@ def shipped_path(relative):
     """
     installed = PACKAGE / "shipped" / relative
     return installed if installed.exists() else PACKAGE.parent / relative
+
+
+@contextmanager
+def open_regular(path):
+    """Open a regular file for reading, in bytes.
+
+    A pipe that nobody writes to would make us wait for ever, and a device may have no end.
+
+    Raises
+    ------
+    MinistyleError
+        It is no regular file: a pipe, a device, a folder.
+    OSError
+        It cannot be opened.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise MinistyleError(f"'{path}' is not a regular file")
+        yield file
 
 
 def sha256(path):

@@ -156,7 +156,8 @@ def test_what_the_package_imports_is_what_setup_cfg_requires():
     foreign = {name.split(".")[0] for tree in MODULES.values() for name in imported(tree)}
     foreign -= {"ministyle", "cupy", *sys.stdlib_module_names}
     required = re.findall(r"^[\w-]+", setup_cfg()["options"]["install_requires"], re.MULTILINE)
-    optional = {"av": "video", "distributed": "cluster", "matplotlib": "plot"}  # module -> extra
+    # module -> extra
+    optional = {"av": "video", "distributed": "cluster", "matplotlib": "plot", "pooch": "fetch", "requests": "fetch"}
     assert sorted(distributions[name][0].lower() for name in foreign - set(optional)) == sorted(required)
     for name, extra in optional.items():
         assert re.search(rf"^{name}\b", setup_cfg()["options.extras_require"][extra], re.MULTILINE)

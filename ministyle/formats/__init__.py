@@ -10,3 +10,10 @@ Read the files in this order; each uses only those above it.
 | `format` | what a format consists of: how it is recognised, how its tensors are listed |
 | `hdf5` | HDF5: data sets that lie in the file itself, and nothing else |
 """
+
+FORMATS = ()
+
+
+def format_of(file):
+    """Return the format of a file."""
+    raise NotImplementedError

@@ -9,18 +9,18 @@ The attributes of the file describe the network (`network`), how it expects a pi
 whom to cite (`citation`). The file carries its own preprocessing, so nobody can use it with the wrong one.
 """
 
-from contextlib import contextmanager
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import MinistyleError
-from ..files import new_file
+from ..files import new_file, open_regular, sha256_once
 from .find import find_weights
-
-FORMAT = "ministyle weights 1"
-DTYPES = ("float16", "float32")
+from .isolated import read_isolated
+from .known import SHIPPED_SHA256
+from .own import FORMAT, read_own
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class Weights:
 def load_weights(path=None):
     """Read a weight file.
 
+    A file that does not come with the project is read in a process of its own; see `isolated`.
+
     Parameters
     ----------
     path : path, optional
@@ -74,54 +76,52 @@ def load_weights(path=None):
     MinistyleError
         The file is missing, damaged, or not a weight file of this project.
     """
-    import h5py  # here, because loading it takes longer than everything else in this module
-
     path = find_weights(path)
     try:
-        with h5py.File(path, "r") as file:
-            return _read(file, path)
-    except KeyError as error:
-        raise MinistyleError(f"weight file '{path}' cannot be read: {error.args[0]}") from error  # str() adds quotes
-    except (OSError, TypeError, ValueError) as error:
+        with open_regular(path) as file:
+            known = sha256_once(path) == SHIPPED_SHA256
+            attributes, arrays = read_own(path) if known else read_isolated("own", file)
+        return _as_weights(attributes, arrays, path)
+    except OSError as error:
+        raise MinistyleError(f"weight file '{path}' cannot be read: {error.strerror or error}") from None
+    except MinistyleError as error:
         raise MinistyleError(f"weight file '{path}' cannot be read: {error}") from error
 
 
-def _read(file, path):
-    attributes = dict(file.attrs)
-    if str(attributes.get("format")) != FORMAT:
-        raise MinistyleError(
-            f"'{path}' is not a ministyle weight file; if it is a published one, convert it with "
-            f"'python -m ministyle weights import {path}'"
-        )
-    layers, means = {}, {}
-    for name, group in file.items():  # HDF5 sorts by name, which gives the network's order
-        if "kernel" in group:
-            layers[name] = group["kernel"][...], group["bias"][...]
-        if "mean_activation" in group:
-            means[name] = group["mean_activation"][...]
-    _check_shapes(layers, path)
+def _as_weights(attributes, arrays, path):
+    """Return the `Weights` that a file's attributes and arrays are, having checked their values."""
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise MinistyleError(f"{name} holds numbers that are not finite (nan or infinity)")
+    missing = [name for name in ("channel_order", "pixel_mean", "pixel_scale") if name not in attributes]
+    if missing:
+        raise MinistyleError(f"it does not say its {missing[0]}")
+    if attributes["channel_order"] not in ("RGB", "BGR"):
+        raise MinistyleError(f"its channel_order is {attributes['channel_order']!r}, not RGB or BGR")
+    layers = [name.split("/")[0] for name in arrays if name.endswith("/kernel")]
+    means = [name.split("/")[0] for name in arrays if name.endswith("/mean_activation")]
+    scale = _three_numbers(attributes, "pixel_scale")
+    if not (scale > 0).all():
+        raise MinistyleError(f"its pixel_scale (={scale.tolist()}) must be greater than 0")
     return Weights(
-        layers=layers,
-        mean_activations=means,
-        architecture=str(file.attrs["network"]),
-        channel_order=file.attrs["channel_order"],
-        pixel_mean=np.array(file.attrs["pixel_mean"]),
-        pixel_scale=np.array(file.attrs["pixel_scale"]),
+        layers={name: (arrays[f"{name}/kernel"], arrays[f"{name}/bias"]) for name in layers},
+        mean_activations={name: arrays[f"{name}/mean_activation"] for name in means},
+        architecture=attributes["network"],
+        channel_order=attributes["channel_order"],
+        pixel_mean=_three_numbers(attributes, "pixel_mean"),
+        pixel_scale=scale,
         path=Path(path),
         attributes=attributes,
     )
 
 
-def _check_shapes(layers, path):
-    """Check that every kernel has as many input channels as the layer before it has output channels."""
-    if not layers:
-        raise MinistyleError(f"weight file '{path}' holds no layers")
-    channels = 3
-    for name, (kernel, bias) in layers.items():
-        expected = (3, 3, channels, bias.size)
-        if kernel.shape != expected:
-            raise MinistyleError(f"weight file '{path}': kernel of {name} (={kernel.shape}) must have shape {expected}")
-        channels = bias.size
+def _three_numbers(attributes, name):
+    """Return an attribute that has a number for each channel as a float64 array (3,)."""
+    value = attributes[name]
+    are_numbers = isinstance(value, list) and len(value) == 3 and all(isinstance(one, int | float) for one in value)
+    if not are_numbers or not np.isfinite(value).all():
+        raise MinistyleError(f"its {name} (={value!r}) must be 3 finite numbers")
+    return np.array(value, np.float64)
 
 
 # Writing ---------------------------------------------------------------------------------------------
@@ -141,8 +141,22 @@ def write_weights(weights):
     MinistyleError
         The file cannot be written.
     """
+    content = io.BytesIO()  # whole, before the disk is touched: HDF5 itself crashes where a disk is full
+    _write(weights, content)
+    try:
+        weights.path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MinistyleError(f"'{weights.path}' cannot be written: {error.strerror or error}") from error
+    with new_file(weights.path) as temporary:
+        temporary.write_bytes(content.getbuffer())
+
+
+def _write(weights, content):
+    """Write a weight file to an open file."""
+    import h5py  # here, because loading it takes longer than everything else in this module
+
     first_kernel, _ = next(iter(weights.layers.values()))
-    with _new_weight_file(weights.path) as file:
+    with h5py.File(content, "w") as file:
         file.attrs.update(weights.attributes)
         file.attrs.update(
             format=FORMAT,
@@ -162,16 +176,3 @@ def write_weights(weights):
 
 def _store(file, name, array):
     file.create_dataset(name, data=array, shuffle=True, compression="gzip", compression_opts=9)
-
-
-@contextmanager
-def _new_weight_file(path):
-    """Open a new HDF5 file that replaces `path` once it is complete. Create the folder if it is missing."""
-    import h5py
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MinistyleError(f"'{path}' cannot be written: {error.strerror or error}") from error
-    with new_file(path) as temporary, h5py.File(temporary, "w") as file:
-        yield file

@@ -11,7 +11,7 @@ import pytest
 from commands import SHIPPED, SMALL, TOO_LONG, TRANSFER, contents, run
 from PIL import Image
 
-from ministyle.weights.keras import KERAS_SHA256
+from ministyle.weights.known import KNOWN_FILES
 
 
 def not_ours():
@@ -172,7 +172,7 @@ BAD_RUNS = {
     "info weights missing": (("info", "--weights", "missing.h5"), "'missing.h5'"),
     "no action": (("weights",), "ACTION"),
     "import missing": (("weights", "import", "missing.h5"), "'missing.h5'"),
-    "import another file": (("weights", "import", "other.h5", "-o", "new.h5"), KERAS_SHA256),
+    "import another file": (("weights", "import", "other.h5", "-o", "new.h5"), KNOWN_FILES[0].sha256),
     "import no HDF5": (
         ("weights", "import", "text.jpg", "--no-verify", "-o", "new.h5"),
         "'text.jpg' is damaged or",

@@ -15,7 +15,7 @@ import tqdm
 from commands import SHIPPED, run
 
 import ministyle
-from ministyle.weights.keras import KERAS_SHA256
+from ministyle.weights.known import KNOWN_FILES
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -41,7 +41,7 @@ def test_info_shows_what_a_report_of_a_problem_needs(monkeypatch):
     assert shown["GPU"].startswith("none: CuPy is not installed") and shown["device"] == "cpu"
     assert shown["weights"] == str(SHIPPED)
     assert hashlib.sha256(SHIPPED.read_bytes()).hexdigest() in out
-    assert KERAS_SHA256 in out and "CC BY 4.0" in out
+    assert KNOWN_FILES[0].sha256 in out and "CC BY 4.0" in out
 
 
 def test_info_looks_at_the_file_it_is_given(monkeypatch):

@@ -1,4 +1,4 @@
-"""`weights import` and `weights normalise`."""
+"""`weights`."""
 
 import shutil
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_a_weight_file_is_imported_but_not_over_another(random):
     with h5py.File("keras.h5", "w") as file:
         file["block1_conv1/kernel"], file["block1_conv1/bias"] = kernel, bias
     Path("old.h5").write_bytes(b"precious")
-    command = "weights", "import", "keras.h5", "--no-verify", "-o", "old.h5"
+    command = "weights", "import", "keras.h5", "--preprocessing", "caffe", "-o", "old.h5"
     status, _, err = run(*command)
     assert status == 2 and "'old.h5' exists" in err and err.count("\n") == 1
     assert Path("old.h5").read_bytes() == b"precious"
@@ -67,9 +67,9 @@ def vgg16(monkeypatch, random):
 
 
 def test_a_picture_is_made_with_vgg16_from_the_published_file_on(vgg16):
-    refused = run("weights", "import", "published.h5", "--no-verify")
+    refused = run("weights", "import", "published.h5", "--preprocessing", "caffe")
     assert refused[0] == 2 and "-o" in refused[2] and "VGG-16" in refused[2]
-    status, out, _ = run("weights", "import", "published.h5", "--no-verify", "-o", "vgg16.h5")
+    status, out, _ = run("weights", "import", "published.h5", "--preprocessing", "caffe", "-o", "vgg16.h5")
     assert status == 0 and "weights: vgg16.h5 (VGG-16" in out
     transfer = "transfer", "photo.png", "painting.png", "--weights", "vgg16.h5", "--image-size", "32"
     transfer = *transfer, "--iterations", "3", "-o", "out.png"
@@ -87,7 +87,10 @@ def test_a_picture_is_made_with_vgg16_from_the_published_file_on(vgg16):
 
 
 def test_a_layer_that_only_vgg19_has_is_refused_for_vgg16(vgg16):
-    assert run("weights", "import", "published.h5", "--no-verify", "-o", "vgg16.h5", "--dtype", "float32")[0] == 0
+    assert (
+        run("weights", "import", "published.h5", "--preprocessing", "caffe", "-o", "vgg16.h5", "--dtype", "float32")[0]
+        == 0
+    )
     made = "--weights", "vgg16.h5", "--no-normalised", "--image-size", "32", "--iterations", "1"
     status, _, err = run("transfer", "photo.png", "painting.png", *made, "--content-layers", "conv4_4")
     assert status == 2 and "'conv4_4'" in err and "conv4_3, conv5_1" in err and err.count("\n") == 1
@@ -95,7 +98,7 @@ def test_a_layer_that_only_vgg19_has_is_refused_for_vgg16(vgg16):
 
 
 def test_mean_activations_of_one_network_do_not_go_into_the_file_of_another(vgg16):
-    assert run("weights", "import", "published.h5", "--no-verify", "-o", "vgg16.h5")[0] == 0
+    assert run("weights", "import", "published.h5", "--preprocessing", "caffe", "-o", "vgg16.h5")[0] == 0
     before = Path("vgg16.h5").read_bytes()
     status, _, err = run("weights", "normalise", "photo.png", "--weights", SHIPPED, "--into", "vgg16.h5")
     assert status == 2 and "VGG-19" in err and "VGG-16" in err and err.count("\n") == 1

@@ -89,7 +89,7 @@ def test_what_was_written_is_read_again(tmp_path, dtype):
     written = Weights(
         layers=layers,
         mean_activations={"conv1_2": np.arange(5, dtype=np.float32)},
-        architecture="VGG-16",
+        architecture="VGG-19",
         channel_order="RGB",
         pixel_mean=np.array([1.0, 2, 3]),
         pixel_scale=np.array([4.0, 5, 6]),

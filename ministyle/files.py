@@ -45,11 +45,16 @@ def open_regular(path):
     OSError
         It cannot be opened.
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with open(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise MinistyleError(f"'{path}' is not a regular file")
+    with open(path, "rb", opener=_open_regular) as file:
         yield file
+
+
+def _open_regular(path, flags):
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise MinistyleError(f"'{path}' is not a regular file")
+    return handle
 
 
 def sha256(path):

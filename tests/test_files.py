@@ -11,7 +11,7 @@ import time
 import pytest
 
 from ministyle.errors import MinistyleError
-from ministyle.files import STRAY_AGE, md5, new_file, sha256, write_text
+from ministyle.files import STRAY_AGE, md5, new_file, open_regular, sha256, write_text
 
 KILLED = """
 import os, signal, sys
@@ -92,3 +92,19 @@ def test_sha256_is_that_of_the_whole_content(tmp_path, size):
 def test_md5_is_the_one_that_rfc_1321_gives_for_this_text(tmp_path):
     (tmp_path / "file").write_text("message digest")
     assert md5(tmp_path / "file") == "f96b697d7cb7938d525a2f31aaf161d0"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+@pytest.mark.parametrize("path", ["pipe", "folder", "/dev/zero"])
+def test_only_regular_files_are_opened(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    os.mkdir("folder")
+    with pytest.raises(MinistyleError, match=path), open_regular(path):
+        pass
+
+
+def test_a_regular_file_is_opened_from_its_beginning(tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    with open_regular(tmp_path / "file") as file:
+        assert file.read() == b"content"

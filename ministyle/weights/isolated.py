@@ -10,6 +10,7 @@ checksum, and is read directly.
 """
 
 import contextlib
+import importlib
 import json
 import os
 import subprocess
@@ -160,9 +161,8 @@ def serve(task, file, result, limits=None):
     limits : Limits, optional
         They hold for this process from now on.
     """
-    import h5py  # noqa: F401  all modules are loaded now, because soon no file can be opened
-    import scipy.io  # noqa: F401
-
+    for module in MODULES[task]:  # now, because soon no file can be opened
+        importlib.import_module(module)
     if limits is not None:
         limit_process(limits)
     arrays = {}
@@ -211,3 +211,4 @@ def _read_published(file):
 
 
 TASKS = {"own": read_own, "published": _read_published}
+MODULES = {"own": ("h5py",), "published": ("h5py", "scipy.io")}  # what the readers load where they need it

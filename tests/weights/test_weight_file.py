@@ -1,5 +1,7 @@
 """Tests of our own weight file: the one that comes with the project, reading and writing."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import h5py
@@ -180,3 +182,40 @@ def test_reading_refuses_what_is_no_whole_weight_file_in_one_sentence_with_its_p
     with pytest.raises(MinistyleError) as caught:
         load_weights(small_file)
     assert_one_sentence(caught.value, small_file)
+
+
+# A full disk -----------------------------------------------------------------------------------------
+
+# The system refuses to let a file grow beyond a limit, as it does where a disk is full.
+FULL = """
+import resource, signal, sys
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from ministyle.errors import MinistyleError
+from ministyle.weights.file import load_weights, write_weights
+
+weights = replace(load_weights(sys.argv[1]), path=Path(sys.argv[2]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+try:
+    write_weights(weights)
+except MinistyleError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.parametrize("limit", [0, 2000, 30_000])
+def test_on_a_full_disk_the_old_file_stays_and_the_new_one_is_a_sentence(small_file, tmp_path, limit):
+    folder = tmp_path / "full"
+    folder.mkdir()
+    (folder / "old.h5").write_bytes(b"precious")
+    command = [sys.executable, "-c", FULL, small_file, folder / "old.h5", str(limit)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "old.h5' cannot be written: File too large" in done.stdout and done.stdout.count("\n") == 1
+    assert (folder / "old.h5").read_bytes() == b"precious"
+    assert [path.name for path in folder.iterdir()] == ["old.h5"]

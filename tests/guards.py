@@ -1,0 +1,274 @@
+"""Take each guard out, one at a time, and see its tests fail: `python tests/guards.py [PART OF A NAME ...]`.
+
+A guard that no test misses may be lost in the next change. This works on a copy of the package, and prints a table. It
+takes some minutes; `test_guards.py` only checks that the table below still fits the code.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A guard and how to take it out.
+
+    Attributes
+    ----------
+    name : str, what it guards against
+    file : str, under `ministyle/`
+    text : str, that stands there once
+    without : str, what stands there without the guard
+    tests : str, arguments of pytest: tests that must fail then
+    """
+
+    name: str
+    file: str
+    text: str
+    without: str
+    tests: str
+
+
+GUARDS = (
+    Guard(
+        "a weight file from a stranger is read in the process itself",
+        "weights/file.py",
+        "read_own(path) if known else",
+        "read_own(path) if True else",
+        "tests/weights/test_own.py",
+    ),
+    Guard(
+        "the file that is read directly is not known by its checksum",
+        "weights/known.py",
+        "f87a7352b35debd9",
+        "f87a7352b35debd8",
+        "tests/weights/test_known.py",
+    ),
+    Guard(
+        "a child has no limit of memory",
+        "weights/isolated.py",
+        '"RLIMIT_AS": limits.bytes,',
+        "",
+        "tests/weights/test_isolated.py",
+    ),
+    Guard(
+        "a child has no limit of time of its own",
+        "weights/isolated.py",
+        '"RLIMIT_CPU": int(limits.seconds) + 1,',
+        "",
+        "tests/weights/test_isolated.py",
+    ),
+    Guard("a child opens files", "weights/isolated.py", '"RLIMIT_NOFILE": 3,', "", "tests/weights/test_isolated.py"),
+    Guard(
+        "a child that hangs is waited for",
+        "weights/isolated.py",
+        "process.wait(limits.seconds)",
+        "process.wait(70)",
+        "tests/weights/test_isolated.py",
+    ),
+    Guard(
+        "a child that crashed is believed",
+        "weights/isolated.py",
+        "if status != 0:",
+        "if False:",
+        "tests/weights/test_isolated.py",
+    ),
+    Guard(
+        "Ctrl-C leaves a child behind",
+        "weights/isolated.py",
+        "process.kill()",
+        "pass",
+        "tests/weights/test_isolated.py -k ctrl_c",
+    ),
+    Guard(
+        "what a child sends back is believed",
+        "weights/isolated.py",
+        "    check_layers(\n        {name: shape",
+        "    str(\n        {name: shape",
+        "tests/weights/test_isolated.py",
+    ),
+    Guard(
+        "a child's list may be of any length",
+        "weights/isolated.py",
+        "if length > min(LONGEST_LIST, size):",
+        "if False:",
+        "tests/weights/test_isolated.py",
+    ),
+    Guard(
+        "what a file claims is not compared with the architecture before reading",
+        "weights/own.py",
+        'check_layers(shapes, dtypes, attributes.get("network"))',
+        "",
+        "tests/weights/test_own.py",
+    ),
+    Guard(
+        "attributes of any kind are read",
+        "weights/own.py",
+        "attribute.get_storage_size() > LONGEST_ATTRIBUTE or len(attribute.shape) > 1",
+        "False",
+        "tests/weights/test_own.py",
+    ),
+    Guard(
+        "attributes may be references",
+        "weights/own.py",
+        'attribute.dtype.kind not in "biufSUO" or h5py.check_ref_dtype(attribute.dtype)',
+        "False",
+        "tests/weights/test_own.py",
+    ),
+    Guard(
+        "any number of attributes is read",
+        "weights/own.py",
+        "len(names) > MOST_ATTRIBUTES",
+        "False",
+        "tests/weights/test_own.py",
+    ),
+    Guard(
+        "data sets that are no part of a weight file are let in",
+        "weights/own.py",
+        'if not re.fullmatch(rf"conv',
+        'if False and not re.fullmatch(rf"conv',
+        "tests/weights/test_own.py",
+    ),
+    Guard(
+        "NaN and infinity are let in",
+        "weights/file.py",
+        "if not np.isfinite(array).all():",
+        "if False:",
+        "tests/weights/test_own.py",
+    ),
+    Guard(
+        "any order of channels is let in",
+        "weights/file.py",
+        'if attributes["channel_order"] not in ("RGB", "BGR"):',
+        "if False:",
+        "tests/weights/test_own.py",
+    ),
+    Guard(
+        "means and scales of any length are let in",
+        "weights/file.py",
+        "if not are_numbers or not np.isfinite(value).all():",
+        "if False:",
+        "tests/weights/test_own.py",
+    ),
+    Guard(
+        "links are followed",
+        "formats/hdf5.py",
+        "if not isinstance(group.get(name, getlink=True), h5py.HardLink):",
+        "if False:",
+        "tests/weights/test_own.py",
+    ),
+    Guard(
+        "numbers are read from other files",
+        "formats/hdf5.py",
+        "if dataset.is_virtual or dataset.external:",
+        "if False:",
+        "tests/weights/test_own.py",
+    ),
+    Guard(
+        "any filter unpacks a data set",
+        "formats/hdf5.py",
+        "if filters - set(FILTERS.values()):",
+        "if False:",
+        "tests/weights/test_own.py",
+    ),
+    Guard(
+        "a data set may claim to be larger than the file",
+        "formats/format.py",
+        "if size > limit:",
+        "if False:",
+        "tests/weights/test_own.py",
+    ),
+    Guard(
+        "any number of groups is walked through",
+        "formats/hdf5.py",
+        "if count[0] > MOST_GROUPS or len(name) > LONGEST:",
+        "if False:",
+        "tests/weights/test_own.py",
+    ),
+    Guard(
+        "pipes are waited for",
+        "files.py",
+        "if not stat.S_ISREG(os.fstat(handle).st_mode):",
+        "if False:",
+        "tests/test_files.py",
+    ),
+    Guard(
+        "numbers that are not finite are imported",
+        "weights/importing.py",
+        "if not np.isfinite(array).all():",
+        "if False:",
+        "tests/weights/test_importing.py -k finite",
+    ),
+    Guard(
+        "numbers that overflow in float16 are imported",
+        "weights/importing.py",
+        "if not np.isfinite(rounded).all():",
+        "if False:",
+        "tests/weights/test_importing.py -k finite",
+    ),
+    Guard(
+        "filters the wrong way round are taken as they are",
+        "weights/importing.py",
+        "(published.likeness.mend(kernel), bias)",
+        "(kernel, bias)",
+        "tests/weights/test_published.py",
+    ),
+    Guard(
+        "the order of channels is not looked at",
+        "weights/importing.py",
+        "expects.in_order(published.likeness.channel_order)",
+        "expects",
+        "tests/weights/test_published.py",
+    ),
+    Guard(
+        "a file that is imported is written over",
+        "weights/importing.py",
+        "output.exists() and output.samefile(source)",
+        "False",
+        "tests/weights/test_importing.py",
+    ),
+    Guard(
+        "a weight file is written by HDF5 itself, which crashes where the disk is full",
+        "weights/file.py",
+        "temporary.write_bytes(content.getbuffer())",
+        "_write(weights, temporary)",
+        "tests/weights/test_weight_file.py -k full",
+    ),
+)
+
+
+def take_out(guard, folder):
+    """Take a guard out of a copy of the package, and return whether its tests fail."""
+    path = folder / "ministyle" / guard.file
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(whole.replace(guard.text, guard.without), encoding="utf-8")
+    try:
+        environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *guard.tests.split()]
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=600).returncode == 1
+    finally:
+        path.write_text(whole, encoding="utf-8")
+
+
+def main(parts):
+    """Take out the guards whose names hold one of some words, or all; return how many no test misses."""
+    missed = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "copy"
+        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", "_build", "*cache*", "*.egg-info"))
+        for guard in GUARDS:
+            if not parts or any(part in guard.name for part in parts):
+                noticed = take_out(guard, folder)
+                missed += not noticed
+                print(f"| {guard.name} | `{guard.file}` | {'fails' if noticed else 'STILL PASSES'} |", flush=True)
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(min(1, main(sys.argv[1:])))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import MinistyleError
 from ..files import sha256
-from ..formats import FORMATS
+from ..formats.formats import FORMATS
 from ..pictures.reading import read_picture
 from ..weights.fetch import fetch
 from ..weights.file import load_weights

@@ -22,10 +22,3 @@ Read the files in this order; each uses only those above it.
 | `caffe` | Caffe |
 | `formats` | all of these, and which one a file has |
 """
-
-FORMATS = ()
-
-
-def format_of(file):
-    """Return the format of a file."""
-    raise NotImplementedError

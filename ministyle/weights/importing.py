@@ -49,9 +49,9 @@ class Published:
 
     def describe(self):
         """Return what was found, a list of sentences without full stops."""
-        first, *_, last = self.layers
+        names = list(self.layers)
         what = self.known.description if self.known else "a file whose checksum is not known"
-        found = [f"{self.format}: {self.architecture}, {first} to {last}, {what}"]
+        found = [f"{self.format}: {self.architecture}, {names[0]} to {names[-1]}, {what}"]
         if self.likeness is None:
             return [
                 *found,

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..errors import MinistyleError, as_damaged
 from ..files import PACKAGE
-from ..formats import format_of
+from ..formats.formats import format_of
 from .layout import find_convolutions, read_convolution
 from .own import check_layers, read_own
 
@@ -211,4 +211,4 @@ def _read_published(file):
 
 
 TASKS = {"own": read_own, "published": _read_published}
-MODULES = {"own": ("h5py",), "published": ("h5py", "scipy.io")}  # what the readers load where they need it
+MODULES = {"own": ("h5py",), "published": ("h5py", "scipy.io", "encodings.cp437")}  # what readers load late

@@ -8,9 +8,10 @@ import pytest
 from format_files import arrays_in, refused
 
 ROW = np.arange(6, dtype=np.float32)
+BYTES = ROW.tobytes()
 
 
-def made(header, data=ROW.tobytes()):
+def made(header, data=BYTES):
     """Return a file; the header is a dictionary or text."""
     text = (header if isinstance(header, str) else json.dumps(header)).encode()
     return struct.pack("<Q", len(text)) + text + data

@@ -16,7 +16,8 @@ Read the files in this order; each uses only those above it.
 | `keras` | Keras 1 to 3 |
 | `pytorch` | PyTorch |
 | `numpy_archive` | NumPy's .npz |
-| `matconvnet` | MatConvNet, which is MATLAB |
+| `matlab` | MATLAB's files, as much of them as a network takes |
+| `matconvnet` | MatConvNet, which publishes MATLAB's files |
 | `safetensors` | safetensors |
 | `onnx` | ONNX |
 | `caffe` | Caffe |

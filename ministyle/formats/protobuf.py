@@ -5,27 +5,13 @@ or eight bytes, or a length and that many bytes, which may be a message again. N
 length; it is a `Span` of the file, which may be half a gigabyte.
 """
 
-from typing import NamedTuple
-
 from ..errors import MinistyleError
-from .raw import numbers, read_at, size_of
+from .raw import Span, numbers, read_at, size_of
 
 INTEGER, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # the wire types; groups, 3 and 4, died before these formats
 LONGEST_INTEGER = 10  # bytes
 MOST_FIELDS = 100_000  # in one message; a network's have some hundreds
 LONGEST_TEXT = 1000  # bytes
-
-
-class Span(NamedTuple):
-    """A piece of a file, from byte `start` to before `end`."""
-
-    start: int
-    end: int
-
-    @property
-    def size(self):
-        """How many bytes it has."""
-        return self.end - self.start
 
 
 ENDLESS = Span(0, 1 << 62)  # for a look at the beginning of a file that may be broken off

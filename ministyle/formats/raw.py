@@ -1,10 +1,24 @@
 """Bytes of a file, and the numbers that they are."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ..errors import MinistyleError
 
 BFLOAT16 = "bfloat16"  # the upper half of a float32; NumPy does not have it
+
+
+class Span(NamedTuple):
+    """A piece of a file, from byte `start` to before `end`."""
+
+    start: int
+    end: int
+
+    @property
+    def size(self):
+        """How many bytes it has."""
+        return self.end - self.start
 
 
 def size_of(file):

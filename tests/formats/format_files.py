@@ -3,9 +3,11 @@
 import gzip
 import io
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
+from conftest import sentence
 
 from ministyle.errors import as_damaged
 from ministyle.formats.formats import format_of
@@ -90,3 +92,38 @@ def layers_of(arrays):
 def as_hwio(kernel):
     """Return a kernel (3, 3, C_in, C_out), of which the file may have (C_out, C_in, 3, 3)."""
     return kernel if kernel.shape[:2] == (3, 3) else kernel.transpose(2, 3, 1, 0)
+
+
+# Files made by hand ----------------------------------------------------------------------------------
+
+
+def varint(value):
+    """Return an integer as Protocol Buffers write it."""
+    value %= 1 << 64
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*encoded, value])
+
+
+def field(number, value):
+    """Return a field of a message: an integer, or bytes with their length."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def zipped(members, compression=zipfile.ZIP_STORED):
+    """Return a zip archive of members, name -> bytes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def refused(data):
+    """Return the sentence with which a file of these bytes is refused."""
+    return sentence(arrays_in, data)

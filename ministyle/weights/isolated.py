@@ -211,4 +211,4 @@ def _read_published(file):
 
 
 TASKS = {"own": read_own, "published": _read_published}
-MODULES = {"own": ("h5py",), "published": ("h5py", "scipy.io", "encodings.cp437")}  # what readers load late
+MODULES = {"own": ("h5py",), "published": ("h5py", "encodings.cp437")}  # what readers load late

@@ -7,6 +7,7 @@ any memory. Trained numbers hardly pack at all.
 import zipfile
 
 from ..errors import MinistyleError
+from .format import check_name
 from .raw import size_of
 
 SIGNATURE = b"PK\x03\x04"
@@ -47,6 +48,8 @@ def open_archive(file):
     members = archive.infolist()
     if len(members) > MOST_MEMBERS:
         raise MinistyleError(f"the archive has {len(members)} members, more than a network")
+    for member in members:
+        check_name(member.filename)
     if sum(member.compress_size for member in members) > size_of(file):
         raise MinistyleError("the members of the archive lie on top of each other")
     return archive
@@ -63,14 +66,14 @@ def checked_member(archive, name):
     try:
         member = archive.getinfo(name)
     except KeyError:
-        raise MinistyleError(f"the archive has no member '{name}'") from None
+        raise MinistyleError(f"the archive has no member {name!r}") from None
     if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise MinistyleError(f"the member '{name}' is encrypted, or packed in another way than deflate")
+        raise MinistyleError(f"the member {name!r} is encrypted, or packed in another way than deflate")
     stored = member.compress_type == zipfile.ZIP_STORED
     most = member.compress_size if stored else max(UNSUSPICIOUS, COMPRESSION * member.compress_size)
     if member.file_size > most:
         raise MinistyleError(
-            f"the member '{name}' claims to unpack from {member.compress_size} bytes to {member.file_size}, "
+            f"the member {name!r} claims to unpack from {member.compress_size} bytes to {member.file_size}, "
             "which numbers do not do"
         )
     return member
@@ -81,5 +84,5 @@ def read_member(archive, name):
     member = checked_member(archive, name)
     data = archive.read(member)
     if len(data) != member.file_size:
-        raise MinistyleError(f"the member '{name}' is shorter than the archive says")
+        raise MinistyleError(f"the member {name!r} is shorter than the archive says")
     return data

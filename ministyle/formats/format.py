@@ -52,6 +52,21 @@ class Format:
     tensors: Callable
 
 
+LONGEST_NAME = 255  # letters
+MOST_DIMENSIONS = 8
+
+
+def check_name(name):
+    """Refuse a name that is longer than names are, so that no message shows it.
+
+    Raises
+    ------
+    MinistyleError
+    """
+    if len(name) > LONGEST_NAME:
+        raise MinistyleError(f"it has a name of {len(name)} letters, {name[:20]!r} and so on")
+
+
 def check_extent(name, shape, itemsize, limit):
     """Refuse a tensor that claims to be larger than what there is of the file.
 
@@ -66,6 +81,8 @@ def check_extent(name, shape, itemsize, limit):
     ------
     MinistyleError
     """
+    if len(shape) > MOST_DIMENSIONS:
+        raise MinistyleError(f"tensor {name!r} claims to have {len(shape)} dimensions")
     size = itemsize
     for length in shape:
         if length < 0:

@@ -9,13 +9,12 @@ are refused. Nothing of a data set is read here but its description.
 import numpy as np
 
 from ..errors import MinistyleError
-from .format import Tensor, check_extent
+from .format import Tensor, check_extent, check_name
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FILTERS = {"deflate": 1, "shuffle": 2}  # their numbers in HDF5; those that may have packed a data set
 MOST_GROUPS = 1000  # and data sets; a network of ours has some 50
 DEEPEST = 8  # groups within groups
-LONGEST = 255  # letters of a name
 COMPRESSION = 1100  # times: deflate packs no closer than about 1030 to 1
 
 
@@ -67,7 +66,7 @@ def member(group, name, prefix=""):
     import h5py
 
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise MinistyleError(f"'{prefix}{name}' is a link to another place, which is not followed")
+        raise MinistyleError(f"{prefix + name!r} is a link to another place, which is not followed")
     return group[name]
 
 
@@ -83,7 +82,7 @@ def group_in(group, name):
 
     inner = member(group, name)
     if not isinstance(inner, h5py.Group):
-        raise MinistyleError(f"'{name}' is no group")
+        raise MinistyleError(f"{name!r} is no group")
     return inner
 
 
@@ -95,8 +94,9 @@ def _collect(group, prefix, found, count):
         raise MinistyleError(f"it has groups within groups, deeper than {DEEPEST}")
     for name in group:
         count[0] += 1
-        if count[0] > MOST_GROUPS or len(name) > LONGEST:
-            raise MinistyleError("it has more groups, or longer names, than a network")
+        check_name(name)
+        if count[0] > MOST_GROUPS:
+            raise MinistyleError("it has more groups than a network")
         item = member(group, name, prefix)
         if isinstance(item, h5py.Group):
             _collect(item, f"{prefix}{name}/", found, count)
@@ -107,11 +107,11 @@ def _collect(group, prefix, found, count):
 def _tensor(dataset, name):
     """Return a data set as a `Tensor`, having checked where its numbers are."""
     if dataset.is_virtual or dataset.external:
-        raise MinistyleError(f"the numbers of '{name}' are in another file, which is not read")
+        raise MinistyleError(f"the numbers of {name!r} are in another file, which is not read")
     properties = dataset.id.get_create_plist()
     filters = {properties.get_filter(number)[0] for number in range(properties.get_nfilters())}
     if filters - set(FILTERS.values()):
-        raise MinistyleError(f"'{name}' is packed with a filter that is not {' or '.join(FILTERS)}")
+        raise MinistyleError(f"{name!r} is packed with a filter that is not {' or '.join(FILTERS)}")
     if dataset.shape is None or dataset.dtype.kind not in "fiu":
         return Tensor((), np.dtype(object), lambda: None)  # a text, or nothing: no tensor of a network
     check_extent(name, dataset.shape, dataset.dtype.itemsize, COMPRESSION * dataset.id.get_storage_size())

@@ -68,7 +68,7 @@ def tensors_of_archive(file):
     """Return the arrays of all layers, such as "layers/conv2d/vars/0"; see `format.Format`."""
     unpacked = io.BytesIO(read_member(open_archive(file), MEMBER))
     if not is_hdf5(unpacked):
-        raise MinistyleError(f"the member '{MEMBER}' is not HDF5")
+        raise MinistyleError(f"the member {MEMBER!r} is not HDF5")
     return tensors(unpacked)
 
 

@@ -50,7 +50,9 @@ def _tensor(archive, member, name):
         shape, columns_first, dtype = HEADERS[version](opened)
         start = opened.tell()
     if dtype.kind not in "fiub":
-        raise MinistyleError(f"array {name!r} holds {dtype}, not numbers; objects are not read, since they run code")
+        raise MinistyleError(
+            f"array {name!r} holds {str(dtype)[:40]}, not numbers; objects are not read, since they run code"
+        )
     check_extent(name, shape, dtype.itemsize, size - start)
     if prod(shape) * dtype.itemsize != size - start:
         raise MinistyleError(f"array {name!r} of the shape {shape} has {size - start} bytes")

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import MinistyleError
 from .archive import checked_member, member_names, open_archive, read_member
-from .format import Format, Tensor, check_extent
+from .format import Format, Tensor, check_extent, check_name
 from .pickles import checked_key, read_pickle
 from .raw import BFLOAT16, dtype_of, item_size, numbers, read_at, size_of
 
@@ -37,7 +37,6 @@ FIRST_PICKLES = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))  
 TAR_SIGNATURE, TAR_PLACE = b"ustar", 257
 WRAPPERS = ("state_dict", "model_state_dict", "model", "params")  # what a checkpoint calls its network
 DEEPEST, MOST_ITEMS = 20, 10_000  # of containers within containers, and of what they hold
-MOST_DIMENSIONS = 8
 
 
 @dataclass(frozen=True)
@@ -100,8 +99,6 @@ def _view(storage, offset, shape, strides, *_):
     whole_numbers = all(type(number) is int and number >= 0 for number in (offset, *shape, *strides))
     if not isinstance(storage, Storage) or not whole_numbers or len(shape) != len(strides):
         raise MinistyleError("it has a tensor whose offset, shape or strides are none")
-    if len(shape) > MOST_DIMENSIONS:
-        raise MinistyleError(f"it has a tensor of {len(shape)} dimensions")
     return View(storage, offset, shape, strides)
 
 
@@ -138,6 +135,7 @@ def _storage(identifier):
     _, storage_class, key, _, length, *part = identifier
     if not isinstance(storage_class, _StorageClass) or type(length) is not int or length < 0:
         raise MinistyleError("it is a pickle with a storage that is none")
+    check_name(str(key))
     start = 0
     if part and part[0] is not None:  # the storage is a part of another: (its own key, where it begins, its length)
         _, start, part_length = part[0]
@@ -162,7 +160,9 @@ def _collect(value, path, found, count):
     if len(path) > DEEPEST or count[0] > MOST_ITEMS:
         raise MinistyleError("it has more in it, or containers within containers, than a network")
     if isinstance(value, View):
-        found[".".join(path)] = value
+        name = ".".join(path)
+        check_name(name)
+        found[name] = value
     elif isinstance(value, dict | list | tuple):
         for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
             _collect(inner, (*path, str(name)), found, count)

@@ -9,7 +9,7 @@ from functools import partial
 from math import prod
 
 from ..errors import MinistyleError
-from .format import Format, Tensor, check_extent
+from .format import Format, Tensor, check_extent, check_name
 from .raw import BFLOAT16, dtype_of, item_size, numbers, read_at, size_of
 
 LENGTH_BYTES = 8
@@ -43,6 +43,8 @@ def tensors(file):
     header = json.loads(read_at(file, LENGTH_BYTES, length), object_pairs_hook=_without_repetition)
     header.pop(METADATA, None)
     start = LENGTH_BYTES + length
+    for name in header:
+        check_name(name)
     places = {name: _place(name, entry) for name, entry in header.items()}
     _check_places(places, size_of(file) - start)
     return {name: _tensor(file, name, entry, start + places[name][0]) for name, entry in header.items()}
@@ -79,9 +81,11 @@ def _tensor(file, name, entry, first):
     """Return one entry of the header as a `Tensor`."""
     kind, shape = KINDS.get(entry["dtype"]), tuple(entry["shape"])
     if kind is None:
-        raise MinistyleError(f"tensor {name!r} has numbers of the kind {entry['dtype']!r}, not {', '.join(KINDS)}")
+        raise MinistyleError(
+            f"tensor {name!r} has numbers of the kind {str(entry['dtype'])[:20]!r}, not {', '.join(KINDS)}"
+        )
     if any(type(length) is not int for length in shape):
-        raise MinistyleError(f"tensor {name!r} claims to have the shape {shape}")
+        raise MinistyleError(f"tensor {name!r} has a shape that is none")
     begin, end = entry["data_offsets"]
     check_extent(name, shape, item_size(kind), end - begin)
     if prod(shape) * item_size(kind) != end - begin:

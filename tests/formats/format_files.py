@@ -2,12 +2,14 @@
 
 import gzip
 import io
+import json
 import re
 import zipfile
 from pathlib import Path
 
 import numpy as np
 from conftest import sentence
+from scipy.io import savemat
 
 from ministyle.errors import as_damaged
 from ministyle.formats.formats import format_of
@@ -122,6 +124,35 @@ def zipped(members, compression=zipfile.ZIP_STORED):
         for name, data in members.items():
             archive.writestr(name, data)
     return file.getvalue()
+
+
+SIX_NUMBERS = np.arange(6, dtype="<f4").tobytes()
+
+
+def entry(shape=(6,), begin=0, end=24, dtype="F32"):
+    """Return what the header of safetensors says of a tensor."""
+    return {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
+
+
+def safetensors(header, data=SIX_NUMBERS):
+    """Return a file of safetensors; the header is a dictionary or text, by default with the numbers 0 to 5."""
+    text = (header if isinstance(header, str) else json.dumps(header)).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+def matlab(do_compression=False, **variables):
+    """Return a MATLAB file that SciPy wrote."""
+    file = io.BytesIO()
+    savemat(file, variables, do_compression=do_compression)
+    return file.getvalue()
+
+
+def cells(*values):
+    """Return a row of MATLAB's cells."""
+    row = np.empty((1, len(values)), object)
+    for place, value in enumerate(values):
+        row[0, place] = value
+    return row
 
 
 def refused(data):

@@ -106,7 +106,7 @@ FILLS = {
     within_itself: "within",
     deep: "within",
     many: "more groups",
-    lambda file: file.create_group("a" * 256): "longer names",
+    lambda file: file.create_group("a" * 256): "256 letters",
     lambda file: file.create_dataset("a", data=ROW, compression="lzf"): "filter",
     lambda file: file.create_dataset("a", data=ROW, fletcher32=True): "filter",
     lambda file: file.create_dataset("a", data=ROW, scaleoffset=3): "filter",

@@ -1,25 +1,8 @@
 """Tests of MATLAB's files and what guards them."""
 
-import io
-
 import numpy as np
 import pytest
-from format_files import arrays_in, file_bytes, refused
-from scipy.io import savemat
-
-
-def saved(do_compression=False, **variables):
-    file = io.BytesIO()
-    savemat(file, variables, do_compression=do_compression)
-    return file.getvalue()
-
-
-def cells(*values):
-    row = np.empty((1, len(values)), object)
-    for place, value in enumerate(values):
-        row[0, place] = value
-    return row
-
+from format_files import arrays_in, cells, file_bytes, matlab, refused
 
 KERNEL, BIAS = np.arange(108, dtype=np.float32).reshape(3, 3, 3, 4), np.arange(4, dtype=np.float32)
 CONV = {"name": "conv1_1", "type": "conv", "weights": cells(KERNEL, BIAS)}
@@ -29,7 +12,7 @@ OLD_CONV = {"name": "conv1_1", "type": "conv", "filters": KERNEL, "biases": BIAS
 @pytest.mark.parametrize("layer", [CONV, OLD_CONV, {**CONV, "weights": cells(KERNEL, BIAS[:, None]).T}])
 def test_all_nestings_are_read(layer):
     for variables in ({"layers": cells(layer)}, {"net": {"layers": cells(layer)}}):
-        arrays = arrays_in(saved(**variables))
+        arrays = arrays_in(matlab(**variables))
         np.testing.assert_array_equal(arrays["conv1_1.weight"], KERNEL)
         np.testing.assert_array_equal(arrays["conv1_1.bias"], BIAS)
 
@@ -54,7 +37,7 @@ def test_the_header_of_matlab_7_3_is_refused_with_what_to_do():
     ],
 )
 def test_a_file_with_something_else_in_it_is_refused(variables, reason):
-    assert reason in refused(saved(**variables))
+    assert reason in refused(matlab(**variables))
 
 
 def test_a_file_that_is_broken_off_behind_what_is_needed_is_refused():

@@ -7,9 +7,9 @@ import zlib
 import numpy as np
 import pytest
 from conftest import sentence
+from format_files import cells, matlab
 from scipy import io as scipy_io
 from scipy import sparse
-from test_matconvnet import cells, saved
 
 from ministyle.formats.matlab import Numbers, variable
 
@@ -23,7 +23,7 @@ def read(data, *names):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3), (3, 1), (2, 3, 4), (3, 3, 2, 5), (0, 4)])
 def test_numbers_are_read_as_scipy_reads_them(dtype, shape, compressed):
     array = np.random.default_rng(0).integers(0, 100, shape).astype(dtype)
-    data = saved(compressed, before=1.0, a=array, behind="text")
+    data = matlab(compressed, before=1.0, a=array, behind="text")
     found = read(data)
     assert isinstance(found, Numbers)
     wanted = scipy_io.loadmat(io.BytesIO(data))["a"]
@@ -34,7 +34,7 @@ def test_numbers_are_read_as_scipy_reads_them(dtype, shape, compressed):
 
 def test_numbers_that_are_stored_in_a_smaller_type_get_their_own():
     """MATLAB stores doubles that are small whole numbers in one byte."""
-    data = saved(a=np.array([[1.0, 2.0]]))
+    data = matlab(a=np.array([[1.0, 2.0]]))
     old = struct.pack("<II2d", 9, 16, 1, 2)
     new = struct.pack("<HHBB2x", 2, 2, 1, 2)
     place = data.index(old)
@@ -50,31 +50,31 @@ def test_numbers_that_are_stored_in_a_smaller_type_get_their_own():
 @pytest.mark.parametrize("compressed", [False, True])
 def test_texts_cells_and_structures_are_read(compressed):
     inner = {"name": "conv1_1", "umlaut": "\N{LATIN SMALL LETTER U WITH DIAERESIS}", "row": cells("x", cells("y"))}
-    found = read(saved(compressed, a=inner))
+    found = read(matlab(compressed, a=inner))
     assert found == [{"name": "conv1_1", "umlaut": inner["umlaut"], "row": ["x", ["y"]]}]
     several = np.zeros((2, 2), [("p", object), ("q", object)])
     for place, name in enumerate(("p00", "p10", "p01", "p11")):  # column by column
         several[place % 2, place // 2] = name, "q"
-    assert read(saved(compressed, a=several)) == [{"p": name, "q": "q"} for name in ("p00", "p10", "p01", "p11")]
+    assert read(matlab(compressed, a=several)) == [{"p": name, "q": "q"} for name in ("p00", "p10", "p01", "p11")]
 
 
 def test_other_kinds_of_arrays_are_nothing():
-    assert read(saved(a=cells(np.array([[1 + 2j]]), sparse.eye_array(3).tocsc(), "x"))) == [None, None, "x"]
+    assert read(matlab(a=cells(np.array([[1 + 2j]]), sparse.eye_array(3).tocsc(), "x"))) == [None, None, "x"]
 
 
 def test_the_first_of_the_names_is_taken():
-    assert read(saved(b="second", a="first"), "a", "b") == "second"
-    assert "'a' or 'c'" in sentence(read, saved(b="x"), "a", "c")
+    assert read(matlab(b="second", a="first"), "a", "b") == "second"
+    assert "'a' or 'c'" in sentence(read, matlab(b="x"), "a", "c")
 
 
 def test_numbers_with_the_highest_byte_first_are_refused():
-    data = bytearray(saved(a=1.0))
+    data = bytearray(matlab(a=1.0))
     data[126:128] = b"MI"
     assert "highest byte" in sentence(read, bytes(data))
 
 
 def test_a_shape_that_is_not_there_is_refused():
-    data = saved(a=np.zeros((37, 41)))
+    data = matlab(a=np.zeros((37, 41)))
     place = data.index(struct.pack("<ii", 37, 41))
     for rows, columns, reason in ((2**31 - 1, 2**31 - 1, "claims"), (-1, -1, "claims"), (37, 40, "bytes of numbers")):
         lie = data[:place] + struct.pack("<ii", rows, columns) + data[place + 8 :]
@@ -82,7 +82,7 @@ def test_a_shape_that_is_not_there_is_refused():
 
 
 def test_cells_that_are_not_there_are_refused():
-    data = saved(a=cells(*"abcdefg"))
+    data = matlab(a=cells(*"abcdefg"))
     place = data.index(struct.pack("<ii", 1, 7))
     lie = data[:place] + struct.pack("<ii", 2**31 - 1, 2**31 - 1) + data[place + 8 :]
     assert "7 cells" in sentence(read, lie)
@@ -91,13 +91,13 @@ def test_cells_that_are_not_there_are_refused():
 def packed(data):
     """Return a MATLAB file whose one variable is packed."""
     content = zlib.compress(data, 9)
-    return saved()[:128] + struct.pack("<II", 15, len(content)) + content
+    return matlab()[:128] + struct.pack("<II", 15, len(content)) + content
 
 
 def test_a_variable_that_unpacks_to_more_than_numbers_is_refused():
-    whole = saved(a=np.zeros((1000, 1000)))[128:]
+    whole = matlab(a=np.zeros((1000, 1000)))[128:]
     assert "does not unpack" in sentence(read, packed(whole))
-    small = saved(a=np.zeros((100, 100)))[128:]
+    small = matlab(a=np.zeros((100, 100)))[128:]
     np.testing.assert_array_equal(read(packed(small)).read(), np.zeros((100, 100)))
     cut = packed(small)
     cut = cut[:132] + struct.pack("<I", len(cut) - 136 - 5) + cut[136:-5]
@@ -108,19 +108,19 @@ def nested(depth):
     value = "x"
     for _ in range(depth):
         value = cells(value)
-    return saved(a=value)
+    return matlab(a=value)
 
 
 def test_deep_nesting_and_many_arrays_are_refused(monkeypatch):
     assert read(nested(8)) == [[[[[[[["x"]]]]]]]]
     assert "within arrays" in sentence(read, nested(9))
     monkeypatch.setattr("ministyle.formats.matlab.MOST_ARRAYS", 10)
-    assert "more arrays" in sentence(read, saved(a=cells(*"abcdefghij")))
+    assert "more arrays" in sentence(read, matlab(a=cells(*"abcdefghij")))
 
 
 @pytest.mark.parametrize("word", range(60))
 def test_a_wrong_word_in_the_tags_makes_a_sentence_or_another_value(word):
-    data = saved(a={"name": "conv1_1", "weights": cells(np.ones((2, 3), np.float32), np.ones(3))})
+    data = matlab(a={"name": "conv1_1", "weights": cells(np.ones((2, 3), np.float32), np.ones(3))})
     for wrong in (0, 0xFFFFFFFF, 0x7FFFFFFF, 17, 0x0010000E):
         lie = data[: 128 + 4 * word] + struct.pack("<I", wrong) + data[132 + 4 * word :]
         try:

@@ -1,10 +1,14 @@
 """The one exception that users of the package meet, and what its sentences share."""
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 LONGEST_REASON = 300  # letters of a library's own words
+# What steers a terminal, other than the ends of lines: C0 and C1 control characters, and what turns the direction of
+# writing round. And what no encoding holds: bytes of a file's name that are no letters.
+STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class MinistyleError(Exception):
@@ -69,6 +73,14 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     """
     similar = difflib.get_close_matches(str(word), map(str, known), n=1)
     return f"; did you mean {similar[0]}?" if similar else ""
+
+
+def printable(text: str) -> str:
+    r"""Return a text in which escapes, such as "\x1b", stand for whatever would steer a terminal.
+
+    Letters of all languages, tabs and the ends of lines stay.
+    """
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def check_matplotlib(what: str) -> None:

@@ -17,7 +17,7 @@ from ..pictures.values import to_uint8
 from ..settings import PRESETS, Settings
 from ..terms import STYLE_LAYERS
 from .contact_sheet import contact_sheet, literal, power_of_ten
-from .records import Panel
+from .records import Panel, picture_path
 
 CONTENT_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")  # figure 1, a to e
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -232,7 +232,7 @@ def draw(figure, folder, records):
         if isinstance(content, Original):
             return _scaled(content.path, content.settings), literal(Path(content.path).stem)
         record = record_of[content.name]
-        picture = to_uint8(read_picture(folder / record["file"]))
+        picture = to_uint8(read_picture(picture_path(folder, record)))
         if figure.inset:
             picture = _with_inset(picture, content)
         return picture, figure.caption(content, record)

@@ -24,7 +24,7 @@ IN_FLIGHT = 128  # panels handed to the executor at a time: enough for as many w
 
 
 def render(panels, folder, executor, *, overwrite=False, on_panel=None, on_step=None):
-    """Make the panels that are not there yet, and write the manifests.
+    """Make the panels that are not there yet, and write the manifests, which list all panels of the folder.
 
     Parameters
     ----------
@@ -58,10 +58,12 @@ def render(panels, folder, executor, *, overwrite=False, on_panel=None, on_step=
     for plan in plans.values():
         check_output(folder / plan["file"], overwrite=True)
     made = {name: records.kept(folder, plan, overwrite) for name, plan in plans.items()}
+    records.others(folder, plans)  # so that a damaged one is noticed before the work
     try:
         failures = _make_missing(panels, plans, made, folder, executor, on_panel, on_step)
     finally:  # also after an interruption
-        records.write_manifests(folder, [record for record in made.values() if record])
+        own = [record for record in made.values() if record]
+        records.write_manifests(folder, [*own, *records.others(folder, plans)])
     if failures:
         name, reason = next(iter(failures.items()))
         raise MinistyleError(
@@ -253,9 +255,9 @@ def remake(manifest, name=None, *, content=None, style=None, init=None, weights=
     inputs = {role: given[role] or folder / picture["file"] for role, picture in original["inputs"].items()}
     settings = settings_from(original, f"'{manifest}' of {original['name']}", init=inputs.get("init"), weights=weights)
     size = original["size"] and tuple(original["size"])
+    check_inputs(original, inputs, original["name"])
     panel = Panel(original["name"], settings, inputs.get("content"), inputs.get("style"), size, original["factors"])
     plan = plan_panel(panel, folder)
-    check_inputs(original, inputs, original["name"])
     job = dataclasses.replace(_job(panel), settings=dataclasses.replace(settings, device=device_of(original)))
     picture, outcome = make_panel(job, original["weights_sha256"], on_step=on_step)
     if outcome is None:

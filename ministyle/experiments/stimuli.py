@@ -15,7 +15,7 @@ from ..pictures.values import to_uint8
 from ..terms import STYLE_LAYERS
 from .contact_sheet import contact_sheet, literal
 from .figures import nested, ratio_label, with_ratio
-from .records import Panel
+from .records import Panel, picture_path
 
 THUMBNAIL = 160  # pixels, the longest side of a picture on a contact sheet
 
@@ -100,7 +100,10 @@ def draw_sheets(panels, folder, records):
         path = folder / f"sheet-{content}.png"
         contact_sheet(
             path,
-            [[(_thumbnail(folder / record["file"]), _caption(record)) for _, record in row] for row in rows.values()],
+            [
+                [(_thumbnail(picture_path(folder, record)), _caption(record)) for _, record in row]
+                for row in rows.values()
+            ],
             title=literal(content),
             row_labels=[literal(style) for style in rows],
             column_labels=labels,

@@ -83,6 +83,31 @@ def printable(text: str) -> str:
     return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def sentence_of(error: BaseException) -> str:
+    """Return one sentence for an exception that input, the system or a lack of memory may cause.
+
+    Those that only a mistake of ours causes are shown as they are.
+    """
+    if isinstance(error, MinistyleError):
+        text = str(error)
+    elif isinstance(error, MemoryError):
+        on_gpu = type(error).__name__ == "OutOfMemoryError"  # CuPy's
+        text = "the GPU has not enough memory; try --device cpu or" if on_gpu else "there is not enough memory; try"
+        text += " a smaller --image-size, or --max-memory"
+    elif isinstance(error, RecursionError):
+        text = f"something is nested too deeply: {error}"
+    elif isinstance(error, OverflowError):
+        text = f"a number is too large: {error}"
+    elif isinstance(error, OSError) and error.strerror:  # a name too long, a full disk
+        name = error.filename or "output"
+        text = f"{name if isinstance(name, str) else repr(name)}: {error.strerror}"
+    elif isinstance(error, OSError | UnicodeError):
+        text = str(error) or f"the system refuses something, and does not say what ({type(error).__name__})"
+    else:
+        text = repr(error)
+    return " ".join(text.split())
+
+
 def check_matplotlib(what: str) -> None:
     """Make sure, before long work begins, that something can be drawn.
 

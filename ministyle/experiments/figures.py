@@ -216,6 +216,11 @@ def with_ratio(settings, ratio):
     return replace(settings, content_weight=ratio, style_weight=1.0, tv_weight=settings.tv_weight * share)
 
 
+def sheet_path(figure, folder):
+    """Return where a figure is drawn."""
+    return Path(folder) / f"{figure.name}.png"
+
+
 def draw(figure, folder, records):
     """Draw a figure whose panels have been made; return the path of the PNG file.
 
@@ -237,7 +242,7 @@ def draw(figure, folder, records):
             picture = _with_inset(picture, content)
         return picture, figure.caption(content, record)
 
-    path = folder / f"{figure.name}.png"
+    path = sheet_path(figure, folder)
     rows = [[cell(content) for content in row] for row in figure.rows]
     contact_sheet(path, rows, title=figure.title, row_labels=figure.row_labels, column_labels=figure.column_labels)
     return path

@@ -68,7 +68,7 @@ class Panel:
         """Check the name, and turn a picture's own size, as an image size, into a number."""
         if not _is_name(self.name):
             raise MinistyleError(
-                f"a panel cannot be named {reprlib.repr(self.name)}, since that is no name for a file; give the "
+                f"a panel cannot be named {self.name!r}, since that is no name for a file; give the "
                 "picture that it is named after another name"
             )
         object.__setattr__(self, "settings", with_own_size(self.settings, self.content, self.style))
@@ -224,6 +224,12 @@ def picture_path(folder, record):
     if not is_ours or os.path.realpath(path.parent) != os.path.dirname(os.path.realpath(path)):
         raise MinistyleError(f"the picture of panel {record['name']!r} is not in '{path.parent}'; make it again")
     return path
+
+
+def files_of(folder, names):
+    """Return the paths of all files that an experiment with panels of these names writes, without drawings."""
+    ours = [path for name in names for path in (_record_path(folder, name), unfinished_path(folder, name))]
+    return [*(folder / _file_of(name) for name in names), *ours, *(folder / name for name in MANIFESTS)]
 
 
 def others(folder, names):

@@ -1,10 +1,14 @@
 """The one exception that users of the package meet, and what its sentences share."""
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 LONGEST_REASON = 300  # letters of a library's own words
+# What steers a terminal, other than the ends of lines: C0 and C1 control characters, and what turns the direction of
+# writing round. And what no encoding holds: bytes of a file's name that are no letters.
+STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class MinistyleError(Exception):
@@ -69,6 +73,39 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     """
     similar = difflib.get_close_matches(str(word), map(str, known), n=1)
     return f"; did you mean {similar[0]}?" if similar else ""
+
+
+def printable(text: str) -> str:
+    r"""Return a text in which escapes, such as "\x1b", stand for whatever would steer a terminal.
+
+    Letters of all languages, tabs and the ends of lines stay.
+    """
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def sentence_of(error: BaseException) -> str:
+    """Return one sentence for an exception that input, the system or a lack of memory may cause.
+
+    Those that only a mistake of ours causes are shown as they are.
+    """
+    if isinstance(error, MinistyleError):
+        text = str(error)
+    elif isinstance(error, MemoryError):
+        on_gpu = type(error).__name__ == "OutOfMemoryError"  # CuPy's
+        text = "the GPU has not enough memory; try --device cpu or" if on_gpu else "there is not enough memory; try"
+        text += " a smaller --image-size, or --max-memory"
+    elif isinstance(error, RecursionError):
+        text = f"something is nested too deeply: {error}"
+    elif isinstance(error, OverflowError):
+        text = f"a number is too large: {error}"
+    elif isinstance(error, OSError) and error.strerror:  # a name too long, a full disk
+        name = error.filename or "output"
+        text = f"{name if isinstance(name, str) else repr(name)}: {error.strerror}"
+    elif isinstance(error, OSError | UnicodeError):
+        text = str(error) or f"the system refuses something, and does not say what ({type(error).__name__})"
+    else:
+        text = repr(error)
+    return " ".join(text.split())
 
 
 def check_matplotlib(what: str) -> None:

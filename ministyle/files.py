@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).resolve().parent
 # next one that writes in the folder. On a file system that machines share, the process may be another machine's, and
 # may still be writing; but then its file has not been left alone for so long.
 STRAY_AGE = 3600  # seconds
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a text that begins so for a formula
 
 
 def shipped_path(relative):
@@ -118,9 +119,44 @@ def new_file(path):
 
 
 def write_text(path, text):
-    """Write a text file, UTF-8, whole or not at all; see `new_file` for the errors."""
+    """Write a text file, UTF-8, whole or not at all; see `new_file` for the errors.
+
+    What UTF-8 does not hold, a byte of a file's name that is no letter, is written as JSON would escape it.
+    """
     with new_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def read_regular(path, limit):
+    """Return the bytes of a file, and refuse what may never end, or is larger than it can be.
+
+    Raises
+    ------
+    MinistyleError
+        It is a folder, a pipe or a device, or has more than `limit` bytes.
+    OSError
+        It cannot be read.
+    """
+    check_regular(path)
+    with open(path, "rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise MinistyleError(f"'{path}' has more than {limit / 1e6:g} MB")
+    return content
+
+
+def check_regular(path):
+    """Refuse a folder, a pipe or a device, which may never end; a file that is missing passes."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise MinistyleError(f"'{path}' is no regular file")
+
+
+def table_cell(value):
+    """Return a value as a cell of a CSV table. A text that a spreadsheet would take for a formula gets an apostrophe.
+
+    Numbers stay as they are.
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 @functools.cache  # once for each folder: looking through a large one takes a while

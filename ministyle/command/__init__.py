@@ -8,6 +8,7 @@
 | `list_layers` | the table of the network's layers |
 | `history` | `--history`: a row for each iteration |
 | `evolution` | `--evolution`: a film of how a picture comes about |
+| `terminal` | no name steers the terminal |
 | `termination` | SIGTERM does what Ctrl-C does |
 | `resume` | `--checkpoint-every`, `--resume` |
 | `one_picture` | what all commands that make one picture have in common |
@@ -35,12 +36,17 @@ with 1, everything else with 0. What Ctrl-C ended before there was a picture end
 import os
 import sys
 
-from ..errors import MinistyleError
+from ..errors import MinistyleError, sentence_of
 from . import compare, exercises, figures, gradcheck, grid, info, reconstruct, remake, transfer, weights
 from .parser import Parser
+from .terminal import printable_streams
 from .termination import STATUS, sigterm_as_ctrl_c
 
 GROUPS = (transfer, reconstruct, figures, grid, remake, compare, gradcheck, exercises, weights, info)
+
+
+# What bad input, the system or a lack of memory may raise. Anything else is a mistake of ours, and must stay visible.
+NOT_OURS = (MinistyleError, MemoryError, OSError, OverflowError, RecursionError, UnicodeError)
 
 
 def make_parser():
@@ -54,12 +60,10 @@ def make_parser():
 
 def main(arguments=None):
     """Run the command and return its exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a terminal may lack the letters of a file name
-    options = make_parser().parse_args(arguments)
-    with sigterm_as_ctrl_c() as terminated:
-        status = _run(options)
+    with printable_streams():
+        options = make_parser().parse_args(arguments)
+        with sigterm_as_ctrl_c() as terminated:
+            status = _run(options)
     return STATUS if terminated else status
 
 
@@ -69,17 +73,12 @@ def _run(options):
         status = options.run(options)
         sys.stdout.flush()  # here, where a closed pipe is noticed
         return status
-    except MinistyleError as error:
-        sentence = str(error)
-    except MemoryError:
-        sentence = "there is not enough memory; try a smaller --image-size"
     except KeyboardInterrupt:
         print("ministyle: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader has gone, as in `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:  # a name too long, a full disk
-        sentence = f"{error.filename or 'output'}: {error.strerror}"
-    print(f"ministyle: {' '.join(sentence.split())}", file=sys.stderr)
-    return 2
+    except NOT_OURS as error:
+        print(f"ministyle: {sentence_of(error)}", file=sys.stderr)
+        return 2

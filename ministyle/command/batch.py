@@ -50,8 +50,7 @@ def make_many(options, contents, inputs):
     photographs = [photo for name in contents for photo in (pictures_in(name) if os.path.isdir(name) else [name])]
     _check_stems(photographs)
     outputs = [folder / f"{output_stem(photo, inputs.styles)}.png" for photo in photographs]
-    check_outputs([options.history, *outputs], [*photographs, *inputs.sources(settings_of(options)).values()])
-    series = Series(options, outputs, inputs, lambda batch, photo, last: batch.job(photo), lambda photo: photo)
+    series = Series(options, outputs, photographs, inputs, lambda batch, photo, last: batch.job(photo), lambda it: it)
     return series.estimate(photographs) if options.estimate else series.run(photographs)
 
 
@@ -80,6 +79,11 @@ def _check_stems(photographs):
             raise MinistyleError(f"'{other}' and '{photo}' would become pictures of the same name; rename one of them")
 
 
+def _unfinished(output):
+    """Return where the picture of an interrupted run is kept."""
+    return output.with_suffix(f".unfinished{output.suffix}")
+
+
 class Series:
     """Pictures that are made one after the other, each written as soon as it is finished.
 
@@ -90,6 +94,7 @@ class Series:
     ----------
     options : the command's options
     outputs : list of paths, all in one folder, of the pictures to be made
+    sources : list of paths, all photographs or frames, and what they come from, as far as they are files
     inputs : output.Inputs, the paintings and masks
     job_of : function of (Batch, content, last) -> Job
         Makes the job for one of the contents; `last` is the finished picture before, a path, or None for the first.
@@ -98,10 +103,12 @@ class Series:
     film : bool, are they frames, whose settings are not those of the options?
     """
 
-    def __init__(self, options, outputs, inputs, job_of, file_of, film=False):
+    def __init__(self, options, outputs, sources, inputs, job_of, file_of, film=False):
         if options.evolution:
             raise MinistyleError("--evolution makes a film of one picture, and here are several")
         self.options, self.outputs, self.inputs = options, outputs, inputs
+        self._sources = [*sources, *inputs.sources(settings_of(options)).values()]
+        self._check_outputs([options.history, *outputs, *map(_unfinished, outputs)])
         self.job_of, self.file_of, self.film = job_of, file_of, film
         self.counts = Counter()
         self._batch = None
@@ -157,6 +164,9 @@ class Series:
         print(f"pictures: {', '.join(f'{self.counts[key]} {words[key]}' for key in words if self.counts[key])}")
         return self._status()
 
+    def _check_outputs(self, outputs):
+        check_outputs(outputs, self._sources, settings_of(self.options).weights)
+
     def _prepare(self):
         """Make what all pictures share, unless none is missing."""
         if all(map(self._is_there, self.outputs)):
@@ -211,11 +221,13 @@ class Series:
         writer = self._writer(job.settings, content)
         writer.check(output, self.options.overwrite)
         writer.plan(job)
-        with Progress(job, output, self.options, writer, history, label=label) as progress:
+        progress = Progress(job, output, self.options, writer, history, label=label)
+        self._check_outputs(progress.intermediates())
+        with progress:
             if not progress.bar.disable and not self.counts["made"]:
                 progress.bar.write(f"{job.estimate()}, for the first of {len(self.outputs)} pictures")
             result = job.run(progress.update)
-        unfinished = output.with_suffix(f".unfinished{output.suffix}")
+        unfinished = _unfinished(output)
         path = output if result.completed else unfinished
         about = {"message": result.message, "unfinished": not result.completed}
         writer.write(path, result.pixels, True, result.history[-1], **about)

@@ -6,9 +6,10 @@ from pathlib import Path
 from ..errors import check_matplotlib
 from ..experiments.executors import InThisProcess, open_executor
 from ..experiments.panels import estimate_missing, render
-from ..experiments.records import MANIFESTS
+from ..experiments.records import MANIFESTS, files_of
 from ..jobs.scales import scales
 from .one_picture import print_total, say_if_pyramid_is_in_vain
+from .output import check_outputs
 from .parser import add_settings, ratios
 from .progress import PanelProgress
 
@@ -45,13 +46,16 @@ def add_ratios_flag(command, default, what):
     )
 
 
-def run_experiment(options, to_make, folder, draw):
-    """Make all panels of an experiment, and whatever `draw` makes of their records."""
+def run_experiment(options, to_make, folder, sheets, draw):
+    """Make all panels of an experiment, and the sheets that `draw` makes of their records; refuse to write an input."""
     if options.estimate:
         missing, total = estimate_missing(to_make, folder, overwrite=options.overwrite)
         print_total("panel", missing, len(to_make) - missing, total)
         return 0
     check_matplotlib("a contact sheet")
+    inputs = {source for one in to_make for source in (one.content, one.style, one.settings.start_picture)}
+    outputs = [*files_of(folder, dict.fromkeys(panel.name for panel in to_make)), *sheets]
+    check_outputs(outputs, inputs, to_make[0].settings.weights)
     device = to_make[0].settings.device
     largest = max((panel.settings for panel in to_make), key=lambda settings: settings.image_size)
     if largest.side == "longest":  # otherwise only each picture's proportions tell

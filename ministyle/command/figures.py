@@ -69,4 +69,7 @@ def run_3(options):
 
 def _run(options, figure):
     folder = options.output
-    return run_experiment(options, figure.panels, folder, lambda records: [figures.draw(figure, folder, records)])
+    sheets = [figures.sheet_path(figure, folder)]
+    return run_experiment(
+        options, figure.panels, folder, sheets, lambda records: [figures.draw(figure, folder, records)]
+    )

@@ -47,4 +47,7 @@ def run_grid(options):
         seeds=options.seeds,
     )
     folder = options.output
-    return run_experiment(options, to_make, folder, lambda records: stimuli.draw_sheets(to_make, folder, records))
+    sheets = stimuli.sheet_paths(to_make, folder).values()
+    return run_experiment(
+        options, to_make, folder, sheets, lambda records: stimuli.draw_sheets(to_make, folder, records)
+    )

@@ -10,10 +10,10 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from ..errors import MinistyleError
+from ..files import table_cell
 from ..pictures.writing import check_file
 
 FORMATS = (".csv", ".jsonl")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a text that begins so for a formula
 
 
 class History:
@@ -86,7 +86,8 @@ class History:
 
     def _open(self, row):
         """Open the file, and see to it that what is there fits and ends with a line."""
-        self._file = self.path.open(self._mode, encoding="utf-8", newline="")
+        # A name may hold a byte that is no letter; the escape that stands for it is also JSON's.
+        self._file = self.path.open(self._mode, encoding="utf-8", errors="backslashreplace", newline="")
         lines = self._lines()
         if lines and not lines[-1].endswith("\n"):
             self._file.write("\n")  # a killed run may have left half a row
@@ -108,9 +109,7 @@ class History:
 
     def _write(self, row):
         if self._is_table:
-            text = row["picture"]
-            row = {**row, "picture": f"'{text}" if text.startswith(FORMULA) else text}
-            csv.writer(self._file, lineterminator="\n").writerow(row.values())
+            csv.writer(self._file, lineterminator="\n").writerow(map(table_cell, row.values()))
         else:
             self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
 

@@ -63,8 +63,8 @@ def make_one(options, name, inputs, *, size=None, tileable=False):
     with open_history(options, resume=begin is not None) as history:  # nothing is written before the first row
         done = begin.history[-1].iteration if begin else 0
         progress = Progress(job, output, options, writer, history, evolution, done=done)
-        outputs = [output, options.evolution, options.history, *progress.intermediates()]
-        check_outputs(outputs, writer.sources.values())
+        outputs = [output, options.evolution, options.history, checkpoint.path, *progress.intermediates()]
+        check_outputs(outputs, writer.sources.values(), settings.weights)
         writer.plan(job, size)
         if options.verbose:
             print(f"weights: {find_weights(settings.weights)}")

@@ -11,6 +11,7 @@ from ..pictures.metadata import read_exif
 from ..pictures.reading import read_alpha
 from ..pictures.writing import BITS, check_output, write_picture
 from ..styles import Style
+from ..weights.find import find_weights
 
 ALPHA = ("keep", "white")
 
@@ -87,27 +88,37 @@ class Inputs:
         return sources_of(settings, self.content, self.style, self.content_mask)
 
 
-def check_outputs(outputs, sources):
-    """Refuse to write a file that is one of the input pictures, by whatever name, or two files of one name.
+def check_outputs(outputs, sources, weights=None):
+    """Refuse to write a file that is an input, by whatever name, or two files of one name.
 
     Parameters
     ----------
-    outputs : list of paths; whatever is None is left out
-    sources : iterable of paths
+    outputs : list of paths of all files that will be written; whatever is None is left out
+    sources : iterable of paths of pictures
+    weights : path of the weight file, or None for the one that is found
 
     Raises
     ------
     MinistyleError
-        Some output is one of the inputs, or two outputs have one name.
+        Some output is one of the inputs, or two outputs have one name. Or there is no weight file.
     """
     outputs = [Path(output) for output in outputs if output is not None]
-    taken = {_identity(source) for source in sources if isinstance(source, str | os.PathLike)} - {None}
+    taken = {
+        _identity(source): "one of the input pictures" for source in sources if isinstance(source, str | os.PathLike)
+    }
+    taken[_identity(find_weights(weights))] = "the weight file"
     for output in outputs:
-        if _identity(output) in taken:
-            raise MinistyleError(f"output '{output}' is one of the input pictures; choose another name")
-    for output, times in Counter(output.absolute() for output in outputs).items():
+        what = taken.get(_identity(output)) if os.path.exists(output) else None
+        if what:
+            raise MinistyleError(f"output '{output}' is {what}; choose another name")
+    for place, times in Counter(map(_place, outputs)).items():
         if times > 1:
-            raise MinistyleError(f"two outputs are named '{output.name}'; give each a name of its own")
+            raise MinistyleError(f"two outputs are named '{os.path.basename(place)}'; give each a name of its own")
+
+
+def _place(path):
+    """Return a name of a file that does not depend on links to its folder."""
+    return os.path.join(os.path.realpath(path.parent), path.name)
 
 
 def _identity(path):

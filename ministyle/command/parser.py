@@ -46,6 +46,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, formatter_class=Help, allow_abbrev=False, **options)
+        self.color = False  # Python 3.14's, which `terminal` would show as escapes
         self._sections = {}
 
     @classmethod

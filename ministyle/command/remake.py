@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from ..errors import MinistyleError
-from ..experiments.panels import remake
+from ..experiments.panels import find_inputs, remake
 from ..jobs.record import by_role
 from ..jobs.remaking import Remake
 from ..pictures.values import picture_sha256
@@ -60,6 +60,8 @@ def _remake_panel(options, given):
     for role in given:
         if role not in PANEL_ROLES:
             raise MinistyleError(f"a panel is made without any {role} picture")
+    _, inputs = find_inputs(options.record, options.name, **given)
+    check_outputs([options.output], [*inputs.values(), options.record], options.weights)
     picture, record, original = remake(options.record, options.name, **given, weights=options.weights)
     written = write_result(options.output, picture, options.overwrite, write_picture)
     return _report(written, original["name"], record, original, record["picture_sha256"])
@@ -68,8 +70,9 @@ def _remake_panel(options, given):
 def _remake_picture(options, given):
     """Make a picture again from the record that it carries."""
     output = output_path(options.output, options.record.name)
-    check_outputs([output], [*given.values(), options.record])
+    check_outputs([output], [*given.values(), options.record], options.weights)
     again = Remake.of(options.record, given, weights=options.weights)
+    check_outputs([output], again.sources.values(), options.weights)
     writer = Writer(again.sources, **(again.original["output"] or {}))
     writer.check(output, options.overwrite)
     result, record = again.run()

@@ -64,24 +64,25 @@ def make_film(options, content, inputs):
     frames, durations = _frames_in_folder(content) if options.frames else _frames_in_file(content)
     names = [f"{stem}-{number:0{max(4, len(str(len(durations))))}}.png" for number in range(1, len(durations) + 1)]
     to_file = options.output.suffix.lower() in films.FORMATS
-    check_outputs([options.output, options.history], [content, *inputs.sources(settings_of(options)).values()])
+    sources = [content, *(frames if options.frames else [])]
+    check_outputs([options.output, options.history], sources + list(inputs.sources(settings_of(options)).values()))
     if not to_file:
         folder = output_folder(options, [content])
-        return _run(options, frames, [folder / name for name in names], inputs)
+        return _run(options, frames, [folder / name for name in names], sources, inputs)
     if options.save_every:
         raise MinistyleError("--save-every needs a folder as output, not a film")
     if options.estimate:
-        return _run(options, frames, [Path(name) for name in names], inputs)
+        return _run(options, frames, [Path(name) for name in names], [], inputs)
     films.check_film(options.output, options.overwrite)
-    return _through_files(options, frames, names, durations, inputs)
+    return _through_files(options, frames, names, durations, sources, inputs)
 
 
-def _through_files(options, frames, names, durations, inputs):
+def _through_files(options, frames, names, durations, sources, inputs):
     """Make a film of frames that lie in a temporary folder meanwhile; they stay there if it cannot be written."""
     folder = Path(tempfile.mkdtemp(prefix="ministyle-"))
     outputs, kept = [folder / name for name in names], False
     try:
-        status = _run(options, frames, outputs, inputs, append=False)
+        status = _run(options, frames, outputs, sources, inputs, append=False)
         _write(options, outputs, durations)
     except MinistyleError as error:
         kept = any(folder.iterdir())
@@ -92,8 +93,8 @@ def _through_files(options, frames, names, durations, inputs):
     return status
 
 
-def _run(options, frames, outputs, inputs, **flags):
-    series = Series(options, outputs, inputs, _job, _file, film=True)
+def _run(options, frames, outputs, sources, inputs, **flags):
+    series = Series(options, outputs, sources, inputs, _job, _file, film=True)
     pairs = _with_the_one_before(frames)
     if options.estimate:
         return series.estimate(pairs)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ..errors import printable
 from ..files import new_file
 
 DPI = 100
@@ -63,8 +64,8 @@ def contact_sheet(path, rows, *, title="", row_labels=(), column_labels=()):
 
 
 def literal(text):
-    """Return a text in a form that Matplotlib shows unchanged, dollar signs included."""
-    return str(text).replace("$", r"\$")
+    """Return a text in a form that Matplotlib shows unchanged, dollar signs included; but see `errors.printable`."""
+    return printable(str(text)).replace("$", r"\$")
 
 
 def power_of_ten(number):

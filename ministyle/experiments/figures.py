@@ -17,7 +17,7 @@ from ..pictures.values import to_uint8
 from ..settings import PRESETS, Settings
 from ..terms import STYLE_LAYERS
 from .contact_sheet import contact_sheet, literal, power_of_ten
-from .records import Panel
+from .records import Panel, picture_path
 
 CONTENT_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")  # figure 1, a to e
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -216,6 +216,11 @@ def with_ratio(settings, ratio):
     return replace(settings, content_weight=ratio, style_weight=1.0, tv_weight=settings.tv_weight * share)
 
 
+def sheet_path(figure, folder):
+    """Return where a figure is drawn."""
+    return Path(folder) / f"{figure.name}.png"
+
+
 def draw(figure, folder, records):
     """Draw a figure whose panels have been made; return the path of the PNG file.
 
@@ -232,12 +237,12 @@ def draw(figure, folder, records):
         if isinstance(content, Original):
             return _scaled(content.path, content.settings), literal(Path(content.path).stem)
         record = record_of[content.name]
-        picture = to_uint8(read_picture(folder / record["file"]))
+        picture = to_uint8(read_picture(picture_path(folder, record)))
         if figure.inset:
             picture = _with_inset(picture, content)
         return picture, figure.caption(content, record)
 
-    path = folder / f"{figure.name}.png"
+    path = sheet_path(figure, folder)
     rows = [[cell(content) for content in row] for row in figure.rows]
     contact_sheet(path, rows, title=figure.title, row_labels=figure.row_labels, column_labels=figure.column_labels)
     return path

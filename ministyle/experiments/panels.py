@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import arrays
 from ..cost.estimate import Total
-from ..errors import MinistyleError
+from ..errors import MinistyleError, sentence_of
 from ..files import sha256_once
 from ..jobs.job import Job
 from ..jobs.record import check_inputs, device_of, settings_from
@@ -24,7 +24,7 @@ IN_FLIGHT = 128  # panels handed to the executor at a time: enough for as many w
 
 
 def render(panels, folder, executor, *, overwrite=False, on_panel=None, on_step=None):
-    """Make the panels that are not there yet, and write the manifests.
+    """Make the panels that are not there yet, and write the manifests, which list all panels of the folder.
 
     Parameters
     ----------
@@ -58,10 +58,12 @@ def render(panels, folder, executor, *, overwrite=False, on_panel=None, on_step=
     for plan in plans.values():
         check_output(folder / plan["file"], overwrite=True)
     made = {name: records.kept(folder, plan, overwrite) for name, plan in plans.items()}
+    records.others(folder, plans)  # so that a damaged one is noticed before the work
     try:
         failures = _make_missing(panels, plans, made, folder, executor, on_panel, on_step)
     finally:  # also after an interruption
-        records.write_manifests(folder, [record for record in made.values() if record])
+        own = [record for record in made.values() if record]
+        records.write_manifests(folder, [*own, *records.others(folder, plans)])
     if failures:
         name, reason = next(iter(failures.items()))
         raise MinistyleError(
@@ -122,7 +124,7 @@ def _make_missing(panels, plans, made, folder, executor, on_panel, on_step):
             try:
                 picture, outcome = future.result()
             except Exception as error:  # a worker may fail in any way
-                failures[panel.name] = str(error) if isinstance(error, MinistyleError) else repr(error)
+                failures[panel.name] = sentence_of(error)
                 _drop_tracebacks(error)
             else:
                 if outcome is None:
@@ -222,6 +224,35 @@ def _job(panel):
     return Job.of(settings, content, style, size=panel.size)
 
 
+def find_inputs(manifest, name=None, *, content=None, style=None, init=None):
+    """Return a panel's record, and the pictures that it was made from.
+
+    Parameters
+    ----------
+    manifest, name, content, style, init : see `remake`
+
+    Returns
+    -------
+    record : dict
+    inputs : dict, role -> path; nothing is known of them so far
+
+    Raises
+    ------
+    MinistyleError
+        The record cannot be read or is damaged.
+    """
+    manifest = Path(manifest)
+    original = records.find_record(manifest, name)
+    given = {"content": content, "style": style, "init": init}
+    folder = _folder_of(manifest)
+    return original, {role: given[role] or folder / picture["file"] for role, picture in original["inputs"].items()}
+
+
+def _folder_of(manifest):
+    """Return the folder of an experiment, given the path of its manifest or of a panel's record."""
+    return manifest.parent if manifest.name in records.MANIFESTS else manifest.parent.parent
+
+
 def remake(manifest, name=None, *, content=None, style=None, init=None, weights=None, on_step=None):
     """Make a panel again from its record.
 
@@ -247,15 +278,12 @@ def remake(manifest, name=None, *, content=None, style=None, init=None, weights=
         The user interrupted.
     """
     manifest = Path(manifest)
-    original = records.find_record(manifest, name)
-    folder = manifest.parent if manifest.name in records.MANIFESTS else manifest.parent.parent
-    given = {"content": content, "style": style, "init": init}
-    inputs = {role: given[role] or folder / picture["file"] for role, picture in original["inputs"].items()}
+    original, inputs = find_inputs(manifest, name, content=content, style=style, init=init)
     settings = settings_from(original, f"'{manifest}' of {original['name']}", init=inputs.get("init"), weights=weights)
     size = original["size"] and tuple(original["size"])
-    panel = Panel(original["name"], settings, inputs.get("content"), inputs.get("style"), size, original["factors"])
-    plan = plan_panel(panel, folder)
     check_inputs(original, inputs, original["name"])
+    panel = Panel(original["name"], settings, inputs.get("content"), inputs.get("style"), size, original["factors"])
+    plan = plan_panel(panel, _folder_of(manifest))
     job = dataclasses.replace(_job(panel), settings=dataclasses.replace(settings, device=device_of(original)))
     picture, outcome = make_panel(job, original["weights_sha256"], on_step=on_step)
     if outcome is None:

@@ -2,7 +2,7 @@
 
     FOLDER/panels/NAME.png     the picture
     FOLDER/panels/NAME.json    its record, see `jobs.record`; and the panel's name and factors
-    FOLDER/manifest.json       all records
+    FOLDER/manifest.json       all records, those of the latest call first
     FOLDER/manifest.csv        the same as a table, with a line for each panel
 
     FOLDER/panels/NAME.unfinished.png    the picture of a panel that was interrupted, until the panel is made
@@ -18,11 +18,12 @@ import functools
 import io
 import json
 import os
+import reprlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import MinistyleError
-from ..files import sha256_once, version_of, write_text
+from ..errors import MinistyleError, printable
+from ..files import read_regular, sha256_once, table_cell, version_of, write_text
 from ..jobs.record import as_read, differences, invalid_part, is_text, parse, settings_to_record
 from ..jobs.scales import with_own_size
 from ..pictures.reading import read_picture
@@ -33,6 +34,8 @@ from ..weights.find import find_weights
 
 FORMAT = "ministyle panels 1"
 MANIFESTS = ("manifest.json", "manifest.csv")
+ROLES = ("content", "style", "init")  # of the pictures that a panel is made from
+LARGEST = 100_000_000  # bytes of a manifest; a panel takes some 4000
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,17 @@ class Panel:
 
     Attributes
     ----------
-    name : str, the file's name without ending
+    name : str, the file's name without ending: without separators of folders, and letters that steer a terminal
     settings : Settings
     content, style : path of a picture, or None; one alone makes a reconstruction
     size : (height, width), optional, see `jobs.job.Job.of`
     factors : dict, optional
         What the panel stands for in its experiment: name of a factor -> its value, a text or a number.
+
+    Raises
+    ------
+    MinistyleError
+        The name is none for a file.
     """
 
     name: str
@@ -57,7 +65,12 @@ class Panel:
     factors: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        """Turn a picture's own size, as an image size, into a number."""
+        """Check the name, and turn a picture's own size, as an image size, into a number."""
+        if not _is_name(self.name):
+            raise MinistyleError(
+                f"a panel cannot be named {self.name!r}, since that is no name for a file; give the "
+                "picture that it is named after another name"
+            )
         object.__setattr__(self, "settings", with_own_size(self.settings, self.content, self.style))
 
 
@@ -187,7 +200,7 @@ def kept(folder, plan, overwrite):
     if changes:
         return None
     try:
-        intact = picture_sha256(to_uint8(read_picture(folder / plan["file"]))) == record["picture_sha256"]
+        intact = picture_sha256(to_uint8(read_picture(picture_path(folder, record)))) == record["picture_sha256"]
     except MinistyleError:
         intact = False
     return record if intact else None
@@ -198,15 +211,55 @@ def unfinished_path(folder, name):
     return folder / "panels" / f"{name}.unfinished.png"
 
 
+def picture_path(folder, record):
+    """Return where the picture of a panel lies.
+
+    Raises
+    ------
+    MinistyleError
+        The record names another place than the experiment's own, or a link leads there.
+    """
+    path = folder / _file_of(record["name"])
+    is_ours = record["file"] == _file_of(record["name"]) and _is_name(record["name"])
+    if not is_ours or os.path.realpath(path.parent) != os.path.dirname(os.path.realpath(path)):
+        raise MinistyleError(f"the picture of panel {record['name']!r} is not in '{path.parent}'; make it again")
+    return path
+
+
+def files_of(folder, names):
+    """Return the paths of all files that an experiment with panels of these names writes, without drawings."""
+    ours = [path for name in names for path in (_record_path(folder, name), unfinished_path(folder, name))]
+    return [*(folder / _file_of(name) for name in names), *ours, *(folder / name for name in MANIFESTS)]
+
+
+def others(folder, names):
+    """Return the records of the panels in a folder that have other names: another experiment may have made them.
+
+    Raises
+    ------
+    MinistyleError
+        One of them is damaged.
+    """
+    found = []
+    for path in sorted((folder / "panels").glob("*.json")):
+        if path.stem not in names and path.with_suffix(".png").is_file():
+            record = _read_json(path)
+            _check_record(record, path)
+            if record["name"] != path.stem:
+                raise MinistyleError(f"'{path}' is the record of another panel, {record['name']!r}")
+            found.append(record)
+    return found
+
+
 def write_manifests(folder, records):
-    """Write all records to the two manifests."""
+    """Write records to the two manifests."""
     write_text(folder / "manifest.json", _to_json({"format": FORMAT, "panels": records}))
     rows = [_flat(record) for record in records]
     columns = list(dict.fromkeys(column for row in rows for column in row))
     text = io.StringIO()
-    table = csv.DictWriter(text, columns, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(map(table_cell, columns))
+    table.writerows([table_cell(row.get(column, "")) for column in columns] for row in rows)
     write_text(folder / "manifest.csv", text.getvalue())
 
 
@@ -241,33 +294,57 @@ def _record_path(folder, name):
     return folder / "panels" / f"{name}.json"
 
 
+def _file_of(name):
+    return f"panels/{name}.png"
+
+
 def _check_record(record, path):
     """Refuse a record that lacks what every panel's record has."""
     if not isinstance(record, dict):
-        raise MinistyleError(f"'{path}' is damaged: one of its records is {record!r}, not a dictionary")
-    part = invalid_part(record, PARTS) or (None if _have_files(record["inputs"]) else "inputs")
+        raise MinistyleError(f"'{path}' is damaged: one of its records is {reprlib.repr(record)}, not a dictionary")
+    part = invalid_part(record, PARTS) or (None if _are_inputs(record["inputs"]) else "inputs")
+    if part is None and record["file"] != _file_of(record["name"]):
+        part = "file"
     if part is not None:
-        raise MinistyleError(f"'{path}' is damaged: the record of {record.get('name')!r} has no valid {part}")
+        name = reprlib.repr(record.get("name"))
+        raise MinistyleError(f"'{path}' is damaged: the record of {name} has no valid {part}")
 
 
-def _have_files(inputs):
-    return all(is_text(picture.get("file")) and is_text(picture.get("sha256")) for picture in inputs.values())
+def _is_name(value):
+    """Say whether a value is a text that can be a file's name, wherever the experiment is copied to."""
+    return (
+        is_text(value)
+        and value not in ("", ".", "..")
+        and printable(value) == value
+        and not set(value) & set("/\\\n\t")
+    )
+
+
+def _are_inputs(inputs):
+    """Say whether inputs are those of a panel, each of them a file."""
+    return all(
+        role in ROLES and is_text(picture.get("file")) and is_text(picture.get("sha256"))
+        for role, picture in inputs.items()
+    )
 
 
 # What a panel's record has beside what every record has: part -> function that says whether a value is valid.
 PARTS = {
-    "name": is_text,
+    "name": _is_name,
     "file": is_text,
     "factors": lambda value: isinstance(value, dict),
+    "unfinished": lambda value: value is None,
 }
 
 
 def _read_json(path):
     """Read one of our own files."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path, LARGEST).decode()
     except FileNotFoundError:
         raise
+    except MinistyleError as error:
+        raise MinistyleError(f"{error}, and so no record of panels") from None
     except (OSError, ValueError) as error:
         raise MinistyleError(f"'{path}' cannot be read as a record: {error}") from None
     content = parse(text, path)

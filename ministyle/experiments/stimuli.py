@@ -15,7 +15,7 @@ from ..pictures.values import to_uint8
 from ..terms import STYLE_LAYERS
 from .contact_sheet import contact_sheet, literal
 from .figures import nested, ratio_label, with_ratio
-from .records import Panel
+from .records import Panel, picture_path
 
 THUMBNAIL = 160  # pixels, the longest side of a picture on a contact sheet
 
@@ -86,21 +86,29 @@ def parse_layers(text):
     return tuple(text.split("+"))
 
 
+def sheet_paths(panels, folder):
+    """Return where the contact sheets are drawn, name of the content picture -> path."""
+    contents = dict.fromkeys(panel.factors["content"] for panel in panels)
+    return {content: Path(folder) / f"sheet-{content}.png" for content in contents}
+
+
 def draw_sheets(panels, folder, records):
     """Draw a contact sheet for each content picture, with styles as rows and all else as columns. Return the paths."""
     folder = Path(folder)
     paths = []
     pairs = list(zip(panels, records, strict=True))
-    for content in dict.fromkeys(panel.factors["content"] for panel in panels):
+    for content, path in sheet_paths(panels, folder).items():
         rows = {}
         for panel, record in pairs:
             if panel.factors["content"] == content:
                 rows.setdefault(panel.factors["style"], []).append((panel, record))
         labels = [_column_label(panel.factors) for panel, _ in next(iter(rows.values()))]
-        path = folder / f"sheet-{content}.png"
         contact_sheet(
             path,
-            [[(_thumbnail(folder / record["file"]), _caption(record)) for _, record in row] for row in rows.values()],
+            [
+                [(_thumbnail(picture_path(folder, record)), _caption(record)) for _, record in row]
+                for row in rows.values()
+            ],
             title=literal(content),
             row_labels=[literal(style) for style in rows],
             column_labels=labels,

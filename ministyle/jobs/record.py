@@ -34,7 +34,7 @@ import numpy as np
 
 from .. import arrays
 from ..errors import MinistyleError
-from ..files import PACKAGE, sha256_once
+from ..files import PACKAGE, check_regular, sha256_once
 from ..pictures.metadata import read_text
 from ..settings import Settings
 from ..styles import as_styles
@@ -49,6 +49,8 @@ SAVED = {"bits": 8, "alpha": "white", "exif": False}  # the output that `Result.
 NOT_RECORDED = ("weights", "threads")
 OPTIONAL = ("size", "tileable", "content_mask", "output")  # parts of a record that count as None where they are missing
 LONGEST = 200_000  # letters of a record; it has some 3000
+DEEPEST = 20  # lists and dictionaries within one another; a manifest has 5
+LARGEST = 1_000_000  # pixels, a side of a picture that is asked for
 ROLE = re.compile(r"(content|style|init)( mask)?( [1-9]\d{0,3})?")  # of a picture that another one is made from
 
 
@@ -264,6 +266,7 @@ def read_record(path):
         The file is no picture, it has no record, or the record is damaged.
     """
     try:
+        check_regular(path)
         text = read_text(path)
     except MinistyleError as error:
         raise MinistyleError(f"'{path}' cannot be read as a record: {error}") from None
@@ -295,7 +298,15 @@ def parse(text, path):
         raise MinistyleError(f"'{path}' cannot be read as a record: {error}") from None
     if not isinstance(content, dict):
         raise MinistyleError(f"'{path}' cannot be read as a record: it is a {type(content).__name__}")
+    if _is_deeper(content, DEEPEST):
+        raise MinistyleError(f"'{path}' cannot be read as a record: it is nested deeper than {DEEPEST}")
     return content
+
+
+def _is_deeper(value, depth):
+    """Say whether lists and dictionaries are nested deeper than that."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth < 0 or any(_is_deeper(part, depth - 1) for part in parts)
 
 
 def recorded_settings(record):
@@ -347,13 +358,15 @@ def check_inputs(record, sources, what):
     Raises
     ------
     MinistyleError
-        A file is missing, or it has another hash.
+        A file is missing, it is a pipe or a device, or it has another hash.
     """
     for role, picture in record["inputs"].items():
         try:
+            check_regular(sources[role])
             found = sha256_once(sources[role])
-        except OSError as error:
-            raise MinistyleError(f"the {role} picture '{sources[role]}' cannot be read: {error.strerror}") from None
+        except (MinistyleError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise MinistyleError(f"the {role} picture '{sources[role]}' cannot be read: {reason}") from None
         if picture["sha256"] not in (None, found):
             raise MinistyleError(f"'{sources[role]}' is not the {role} picture that {what} was made from")
 
@@ -427,7 +440,7 @@ def _are_inputs(value):
 
 def _is_size(value):
     sides = value if isinstance(value, list) else []
-    return value is None or (len(sides) == 2 and all(isinstance(side, int) and side > 0 for side in sides))
+    return value is None or (len(sides) == 2 and all(type(side) is int and 0 < side <= LARGEST for side in sides))
 
 
 def _is_output(value):

@@ -2,13 +2,16 @@
 
 import errno
 import os
+import sys
 
+import cupy_standin
 import pytest
 from commands import TRANSFER, contents, from_the_shell, let_happen, run
 from conftest import pixels_of
 
 import ministyle
 from ministyle.command import make_parser
+from ministyle.network import Network
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -107,7 +110,27 @@ def test_a_lack_of_memory_is_said_in_one_sentence(monkeypatch):
     fail_with(monkeypatch, MemoryError("Unable to allocate 7 TiB"))
     status, out, err = run(*TRANSFER)
     assert (status, out) == (2, "")
-    assert "memory" in err and "--image-size" in err and err.count("\n") == 1
+    assert "memory" in err and "--image-size" in err and "GPU" not in err and err.count("\n") == 1
+
+
+def test_a_lack_of_memory_on_the_gpu_says_what_can_be_done_about_it(folder, monkeypatch):
+    """The error is CuPy's own, which the stand-in has under the same name; it comes from the network's first layer."""
+    cupy = cupy_standin.make_module()
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+
+    def forward(*_, **__):
+        raise cupy.cuda.memory.OutOfMemoryError("Out of memory allocating 4,294,967,296 bytes")
+
+    monkeypatch.setattr(Network, "forward", forward)
+    before = contents(folder)
+    for command in (TRANSFER, ("texture", "painting.png", "--image-size", "32")):
+        status, _, err = run(*command, "--device", "cuda", "-o", "out.png")
+        assert status == 2 and err.count("\n") == 1
+        assert "the GPU has not enough memory; try --device cpu or a smaller --image-size" in err
+    assert contents(folder) == before
+    flags = ("--content", "photo.png", "--style", "painting.png", "--image-size", "32", "--device", "cuda", "-q")
+    status, _, err = run("grid", *flags, "-o", "out")
+    assert status == 2 and err.count("\n") == 1 and "1 of 1 panels could not be made" in err and "--device cpu" in err
 
 
 @pytest.mark.parametrize(
@@ -115,11 +138,20 @@ def test_a_lack_of_memory_is_said_in_one_sentence(monkeypatch):
     [
         (OSError(errno.ENAMETOOLONG, "File name too long", "long.h5"), "long.h5: File name too long"),
         (OSError(errno.ENOSPC, "No space left on device"), "output: No space left on device"),
+        (OSError("the device\nhas gone"), "the device has gone"),
+        (OSError(), "the system refuses something, and does not say what (OSError)"),
+        (OSError(errno.EIO, "Input/output error", 3), "3: Input/output error"),
+        (OSError(errno.EIO, "Input/output error", b"\xfc"), "b'\\xfc': Input/output error"),
+        (RecursionError("maximum depth"), "something is nested too deeply: maximum depth"),
+        (OverflowError("too large for int"), "a number is too large: too large for int"),
+        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "no"), "'utf-8' codec can't encode character '\\udcff' in posi"),
     ],
 )
 def test_what_the_system_refuses_is_said_in_one_sentence(error, said, monkeypatch):
     fail_with(monkeypatch, error)
-    assert run(*TRANSFER) == (2, "", f"ministyle: {said}\n")
+    status, out, err = run(*TRANSFER)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"ministyle: {said}") and err.count("\n") == 1
 
 
 def test_an_error_of_the_program_itself_is_not_hushed_up(monkeypatch):

@@ -1,12 +1,13 @@
 """Where a command's picture goes, and what its file holds beside the pixels."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
-from commands import QUICK, SMALL, contents, forbid_work, note_jobs, run
+from commands import QUICK, SHIPPED, SMALL, contents, forbid_work, note_jobs, run
 from conftest import pixels_of
 from PIL import ExifTags, Image
 
@@ -167,3 +168,117 @@ def test_no_file_that_is_written_is_an_input(role, link, folder, monkeypatch):
         assert contents(folder) == before
         if link is not None:
             Path(output).unlink()
+
+
+# All files that a command writes, by where it says so -> the flags.
+WRITTEN = {
+    "out.png": (),
+    "out.png.checkpoint": (),
+    "out-1.png": ("--save-every", "1"),
+    "out.gif": ("--evolution", "out.gif"),
+    "out.csv": ("--history", "out.csv"),
+}
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink, None])
+@pytest.mark.parametrize("how", ["flag", "variable", "default"])
+@pytest.mark.parametrize("output", WRITTEN)
+def test_no_file_that_is_written_is_the_weight_file(output, how, link, folder, monkeypatch):
+    file = Path("weights.h5") if link else Path(output)
+    if how == "default":
+        file = Path("data/ministyle/vgg19-float32.h5")
+        file.parent.mkdir(parents=True)
+        monkeypatch.setenv("XDG_DATA_HOME", str(folder / "data"))
+    shutil.copy(SHIPPED, file)
+    if how == "variable":
+        monkeypatch.setenv("MINISTYLE_WEIGHTS", str(file))
+    if file != Path(output):
+        (link or os.link)(file.absolute(), output)
+    flags = ("--weights", file) if how == "flag" else ()
+    before = contents(folder)
+    forbid_work(monkeypatch)
+    status, _, err = run(*TRANSFER, *flags, *WRITTEN[output], "--overwrite", "-o", "out.png")
+    assert status == 2 and f"'{output}' is the weight file" in err.splitlines()[-1]
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_no_checkpoint_is_written_over_an_input(link, folder, monkeypatch):
+    link("photo.png", "out.png.checkpoint")
+    before = contents(folder)
+    forbid_work(monkeypatch)
+    status, _, err = run(*TRANSFER, "--overwrite", "-o", "out.png")
+    assert status == 2 and "'out.png.checkpoint' is one of the input pictures" in err
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+@pytest.mark.parametrize("name", ["photo-start.png", "photo-start.unfinished.png", "photo-start-1.png", "log.csv"])
+def test_no_picture_of_several_is_written_over_an_input(name, link, folder, monkeypatch):
+    Path("out").mkdir()
+    link(Path("start.png").absolute(), f"out/{name}")
+    before = contents(folder), contents(folder / "out")
+    forbid_work(monkeypatch)
+    flags = ("--save-every", "1", "--history", "out/log.csv", "--overwrite", "-o", "out")
+    status, _, err = run("transfer", "photo.png", "--style", "start.png", *QUICK, *flags)
+    assert status == 2 and f"'out/{name}' is one of the input pictures" in err
+    assert (contents(folder), contents(folder / "out")) == before
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+@pytest.mark.parametrize("number", [1, 2])
+def test_no_frame_is_written_over_an_input(number, link, folder, monkeypatch):
+    for path in ("frames", "out"):
+        Path(path).mkdir()
+    for name in ("1.png", "2.png"):
+        shutil.copy("photo.png", f"frames/{name}")
+    link(Path("frames/2.png").absolute(), f"out/frames-painting-000{number}.png")
+    before = contents(folder / "out"), contents(folder / "frames")
+    forbid_work(monkeypatch)
+    status, _, err = run("transfer", "frames", "painting.png", "--frames", *QUICK, "--overwrite", "-o", "out")
+    assert status == 2 and "is one of the input pictures" in err
+    assert (contents(folder / "out"), contents(folder / "frames")) == before
+
+
+GRID = ("grid", "--content", "photo.png", "--style", "painting.png", "--layers", "1")
+FIGURE = ("figure", "2", "photo.png", "painting.png")
+PANEL = "photo_painting_to-conv1_1_0.1_0"
+EXPERIMENTS = [
+    *((GRID, name) for name in (f"panels/{PANEL}.png", f"panels/{PANEL}.json", f"panels/{PANEL}.unfinished.png")),
+    *((GRID, name) for name in ("manifest.json", "manifest.csv", "sheet-photo.png")),
+    *((FIGURE, name) for name in ("panels/painting.png", "panels/painting.json", "figure2.png")),
+]
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+@pytest.mark.parametrize("source", ["photo.png", "painting.png", "start.png", "weights.h5"])
+@pytest.mark.parametrize(("command", "name"), EXPERIMENTS)
+def test_no_file_of_an_experiment_is_written_over_an_input(command, name, source, link, folder, monkeypatch):
+    shutil.copy(SHIPPED, "weights.h5")
+    Path("out/panels").mkdir(parents=True)
+    link(Path(source).absolute(), f"out/{name}")
+    before = contents(folder), contents(folder / "out"), contents(folder / "out/panels")
+    forbid_work(monkeypatch)
+    flags = (*QUICK[:4], "--init", "start.png", "--weights", "weights.h5", "--overwrite", "-q", "-o", "out")
+    status, _, err = run(*command, *flags)
+    what = "the weight file" if source == "weights.h5" else "one of the input pictures"
+    assert status == 2 and f"'out/{name}' is {what}" in err
+    assert (contents(folder), contents(folder / "out"), contents(folder / "out/panels")) == before
+
+
+@pytest.mark.parametrize("source", ["photo.png", "painting.png", "weights.h5"])
+@pytest.mark.parametrize("record", ["one.png", "out/manifest.json"])
+def test_nothing_is_made_again_over_what_it_was_made_from(record, source, folder, monkeypatch):
+    shutil.copy(SHIPPED, "weights.h5")
+    flags = ("--weights", "weights.h5")
+    if record == "one.png":
+        assert run(*TRANSFER, *flags, "--record-paths", "-o", record)[0] == 0
+    else:
+        assert run(*GRID, *QUICK[:4], *flags, "-q", "-o", "out")[0] == 0
+    os.link(source, "again.png")
+    before = contents(folder)
+    forbid_work(monkeypatch)
+    for output in ("again.png", source) if source.endswith(".png") else ("again.png",):
+        status, _, err = run("remake", record, *flags, "--overwrite", "-o", output)
+        assert status == 2 and f"output '{output}' is " in err and err.count("\n") == 1
+    assert contents(folder) == before

@@ -15,7 +15,7 @@ from small_experiment import SETTINGS, files, three_panels, write_pictures
 import ministyle
 from ministyle.command import main
 from ministyle.errors import MinistyleError
-from ministyle.experiments import panels, stimuli
+from ministyle.experiments import panels, records, stimuli
 from ministyle.experiments.executors import InThisProcess
 from ministyle.experiments.panels import remake, render
 from ministyle.experiments.records import Panel
@@ -331,3 +331,172 @@ def test_what_is_no_record_is_refused(three):
     change("out/panels/style.json", removed("settings.init"))
     with pytest.raises(MinistyleError, match="damaged"):
         remake("out/panels/style.json")
+
+
+# Records that strangers wrote ---------------------------------------------------------------------------
+
+
+BAD_NAMES = ["", ".", "..", "../photo", "/photo", "a/b", "a\\b", "a\nb", "a\x1b]0;owned\x07", "a\x9b2J", "a\u202eb"]
+
+
+@pytest.mark.parametrize("name", [*BAD_NAMES, "a\udcff"])
+def test_a_panel_has_a_name_that_can_be_a_file_s(name):
+    assert "cannot be named" in sentence(Panel, name, SETTINGS, style="painting.png")
+
+
+@pytest.mark.parametrize("name", ["Der Schrei (1893)", "星月夜", "a..b", "100 %; $x$"])
+def test_letters_of_all_languages_make_a_name(name):
+    assert Panel(name, SETTINGS, style="painting.png").name == name
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_no_record_has_another_name(experiment, name, capsys):
+    change("out/manifest.json", lambda manifest: manifest["panels"][0].update(name=name, file=f"panels/{name}.png"))
+    assert "has no valid name" in sentence(remake, "out/manifest.json")
+
+
+@pytest.mark.parametrize(
+    "file", ["/etc/motd", "../photo.png", "panels/../../photo.png", "panels/both.png", "style.png"]
+)
+def test_the_file_of_a_record_is_the_panel_s_own(experiment, file):
+    change("out/panels/style.json", replaced("file", file))
+    change("out/manifest.json", lambda manifest: replaced("file", file)(manifest["panels"][0]))
+    for path in ("out/panels/style.json", "out/manifest.json"):
+        assert "has no valid file" in sentence(remake, path)
+    assert "has no valid file" in sentence(render, [three_panels()[2]], "out", InThisProcess())
+
+
+@pytest.mark.parametrize("place", ["photo.png", "out/other.png"])
+def test_no_link_puts_another_picture_on_a_contact_sheet(experiment, place):
+    """A panel that is a link is made again, in place of the link."""
+    panel, path = three_panels()[2], Path("out/panels/style.png")
+    original = path.read_bytes()
+    path.rename(place)
+    path.symlink_to(Path(place).absolute())
+    record = json.loads(Path("out/panels/style.json").read_text())
+    assert "is not in 'out/panels'" in sentence(records.picture_path, Path("out"), record)
+    assert "is not in 'out/panels'" in sentence(records.picture_path, Path("out"), {**record, "file": "/photo.png"})
+    render([panel], "out", InThisProcess())
+    assert not path.is_symlink() and path.read_bytes() == Path(place).read_bytes() == original
+
+
+def test_the_folder_of_panels_may_be_a_link_as_to_a_larger_disk(experiment, monkeypatch):
+    Path("out/panels").rename("elsewhere")
+    Path("out/panels").symlink_to(Path("elsewhere").absolute())
+    no_work(monkeypatch)
+    (record,) = render([three_panels()[2]], "out", InThisProcess())
+    assert records.picture_path(Path("out"), record) == Path("out/panels/style.png")
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("unfinished", True),
+        ("inputs.content mask", {"file": "../photo.png", "sha256": "0"}),
+        ("inputs.style 2", {"file": "../photo.png", "sha256": "0"}),
+        ("size", [10**30, 16]),
+        ("size", [True, True]),
+        ("losses", {"style": 10**400}),
+    ],
+)
+def test_what_no_panel_has_is_refused(experiment, part, value):
+    change("out/panels/style.json", replaced(part, value))
+    words = f"has no valid {part.partition('.')[0]}"
+    assert words in sentence(remake, "out/panels/style.json")
+    assert words in sentence(render, [three_panels()[2]], "out", InThisProcess())
+
+
+def test_a_record_that_is_nested_deeply_is_refused(experiment):
+    text = Path("out/panels/style.json").read_text().rstrip().removesuffix("}")
+    for depth in (30, 900, 100_000):
+        Path("deep.json").write_text(text + ', "terms": ' + depth * "[" + depth * "]" + "}")
+        assert "'deep.json' cannot be read as a record" in sentence(remake, "deep.json")
+
+
+@pytest.mark.parametrize("suffix", [".json", ".png"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_may_never_end_is_no_record(suffix, kind, capsys):
+    """Run in the test's own process: it hangs where a pipe is opened."""
+    path = Path(f"endless{suffix}")
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    assert main(["remake", str(path), "-o", "again.png"]) == 2
+    assert f"'{path}'" in (said := capsys.readouterr().err) and "no regular file" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("file", ["/dev/zero", "../pipe", "../missing.png", "a\0b", "..", 5000 * "a"])
+def test_a_record_may_name_anything_as_the_picture_it_was_made_from(experiment, file):
+    os.mkfifo("pipe")
+    change("out/panels/style.json", replaced("inputs.style.file", file))
+    assert "the style picture" in sentence(remake, "out/panels/style.json")
+
+
+def test_a_file_that_is_too_large_is_no_record(monkeypatch):
+    with open("large.json", "wb") as file:
+        file.truncate(10**10)  # of which nothing is on the disk
+    assert "'large.json' has more than 100 MB" in sentence(remake, "large.json")
+
+
+def test_a_manifest_can_be_opened_in_a_spreadsheet():
+    """No cell of it is a formula; numbers stay numbers."""
+    factors = {"text": "=HYPERLINK(1)", "at": "@a", "tab": "\ta", "minus": "-a", "number": -3, "plus": "+1"}
+    render([Panel("=1+1", SETTINGS, style="painting.png", factors=factors)], "out", InThisProcess())
+    change("out/panels/=1+1.json", lambda record: record.update({"=cmd": "x"}))
+    render([Panel("b", SETTINGS, style="painting.png")], "out", InThisProcess())
+    with open("out/manifest.csv", newline="") as file:
+        _, row = csv.DictReader(file)
+    assert row["name"] == "'=1+1"
+    expected = {"text": "'=HYPERLINK(1)", "at": "'@a", "tab": "'\ta", "minus": "'-a", "number": "-3", "plus": "'+1"}
+    assert {name: row[f"factors.{name}"] for name in factors} == expected
+    assert row["'=cmd"] == "x"
+    assert remake("out/manifest.json", "=1+1")[2]["name"] == "=1+1"  # the other manifest has it as it is
+
+
+def test_a_picture_whose_name_is_no_text_is_recorded_and_found_again():
+    """Such as a name in Latin-1 on a file system of today: bytes that UTF-8 does not hold."""
+    name = os.fsdecode(b"Fl\xfcsse.png")
+    Path("painting.png").rename(name)
+    render([Panel("rivers", SETTINGS, style=name)], "out", InThisProcess())
+    _, record, original = remake("out/manifest.json")
+    assert original["inputs"]["style"]["file"] == f"../{name}"
+    assert record["picture_sha256"] == original["picture_sha256"]
+    assert "Fl\\udcfcsse.png" in Path("out/manifest.csv").read_text()
+
+
+# Two experiments in one folder --------------------------------------------------------------------------
+
+
+def test_the_manifests_list_all_panels_of_the_folder_the_latest_call_s_first(three, monkeypatch):
+    first = render(three[1:], "out", InThisProcess())
+    assert render(three[:1], "out", InThisProcess())[0]["name"] == "both"
+    assert [record["name"] for record in json.loads(Path("out/manifest.json").read_text())["panels"]] == [
+        *("both", "content", "style")
+    ]
+    with open("out/manifest.csv", newline="") as file:
+        assert [row["name"] for row in csv.DictReader(file)] == ["both", "content", "style"]
+    no_work(monkeypatch)
+    assert render(three[1:], "out", InThisProcess()) == first
+    assert [record["name"] for record in json.loads(Path("out/manifest.json").read_text())["panels"]] == [
+        *("content", "style", "both")
+    ]
+
+
+def test_only_whole_panels_count_as_another_experiment_s(three):
+    render(three[1:], "out", InThisProcess())
+    Path("out/panels/content.png").unlink()
+    Path("out/panels/notes.json").write_text("{}")
+    render(three[:1], "out", InThisProcess())
+    panels = json.loads(Path("out/manifest.json").read_text())["panels"]
+    assert [record["name"] for record in panels] == ["both", "style"]
+
+
+@pytest.mark.parametrize("damage", [removed("losses"), replaced("name", "content"), replaced("size", "large")])
+def test_another_experiment_s_damaged_record_is_noticed_before_the_work(three, damage, monkeypatch):
+    render(three[2:], "out", InThisProcess())
+    change("out/panels/style.json", damage)
+    before = files("out")
+    no_work(monkeypatch)
+    assert "out/panels/style.json'" in sentence(render, three[:1], "out", InThisProcess())
+    assert files("out") == before

@@ -1,0 +1,5 @@
+"""All kinds of input, by name. A new kind takes a file like these and one entry here."""
+
+import attack_pictures
+
+KINDS = {kind.name: kind for kind in (attack_pictures.KIND,)}

@@ -7,7 +7,7 @@ import zlib
 
 import mutators
 import numpy as np
-from kind import Kind, Wrong
+from kind import Kind, WrongResultError
 from PIL import Image, ImageCms, PngImagePlugin, features
 
 NAME = "photo"
@@ -127,14 +127,16 @@ def consume(data, place):
     from ministyle.pictures import films, metadata, reading, writing
 
     path = place.input / NAME
-    refusals = []
+    refusals, faults = [], []
 
     def attempt(function, *arguments, **options):
         try:
             return function(*arguments, **options)
         except MinistyleError as error:
             refusals.append(error)
-            return None
+        except Exception as error:  # a fault; what else there is, is tried all the same
+            faults.append(error)
+        return None
 
     pixels = attempt(reading.read_picture, path)
     size = attempt(reading.size_of, path)
@@ -142,14 +144,14 @@ def consume(data, place):
     exif = attempt(metadata.read_exif, data)
     text = attempt(metadata.read_text, data)
     check_pixels(pixels)
-    if pixels is not None and pixels.shape[:2] != size:
-        raise Wrong(f"size_of says {size}, and the picture has shape {pixels.shape}")
+    if pixels is not None and size is not None and pixels.shape[:2] != size:
+        raise WrongResultError(f"size_of says {size}, and the picture has shape {pixels.shape}")
     if alpha is not None and (
         pixels is None or alpha.shape != pixels.shape[:2] or not (0 <= alpha.min() <= alpha.max() <= 1)
     ):
-        raise Wrong(f"alpha of shape {alpha.shape} is not 0 to 1 for each pixel")
+        raise WrongResultError(f"alpha of shape {alpha.shape} is not 0 to 1 for each pixel")
     if text is not None and not isinstance(text, str):
-        raise Wrong(f"the text is {type(text)}")
+        raise WrongResultError(f"the text is {type(text)}")
     if pixels is not None and size_fits(pixels):
         check_pixels(attempt(reading.read_picture, data, 16))
     if exif is not None:
@@ -162,9 +164,11 @@ def consume(data, place):
     if attempt(films.frame_count, film) not in (0, 1):
         for number, (frame, milliseconds) in enumerate(_frames(films, film, attempt)):
             if not milliseconds > 0:
-                raise Wrong(f"a frame is shown for {milliseconds} ms")
+                raise WrongResultError(f"a frame is shown for {milliseconds} ms")
             if number < 4:
                 check_pixels(attempt(reading.read_picture, frame))
+    if faults:
+        raise faults[-1]
     if refusals:
         raise refusals[0]
 
@@ -190,9 +194,9 @@ def check_pixels(pixels):
     if pixels is None:
         return
     if pixels.dtype != np.float32 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
-        raise Wrong(f"a picture of type {pixels.dtype} and shape {pixels.shape}")
+        raise WrongResultError(f"a picture of type {pixels.dtype} and shape {pixels.shape}")
     if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 255):
-        raise Wrong("a picture with numbers that are not 0 to 255")
+        raise WrongResultError("a picture with numbers that are not 0 to 255")
 
 
 def prepare():

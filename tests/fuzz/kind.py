@@ -14,7 +14,7 @@ from types import SimpleNamespace
 LIMIT_MB = 1000  # of the process that works on an input, at its peak
 
 
-class Wrong(Exception):
+class WrongResultError(Exception):
     """The product took an input, and what it made of it is not right."""
 
 
@@ -31,7 +31,8 @@ class Kind:
     mutate : function (random, seed, seeds) -> value
         A changed seed. It may take parts of other seeds.
     consume : function (value, place)
-        Lets the product have the input. It raises `Wrong` if the result is not right. The product's own exceptions pass.
+        Lets the product have the input. It raises `WrongResultError` if the result is not right. The product's own
+        exceptions pass.
     files : function value -> dict, name -> bytes
         What is put into `place.input` before; also what is kept of an input that did harm.
     prepare : function ()
@@ -130,7 +131,7 @@ class Place:
 
         Raises
         ------
-        Wrong
+        WrongResultError
             The status is none of the command's, it was refused without one sentence, or it would steer the terminal.
         """
         from ministyle.command import main
@@ -143,13 +144,13 @@ class Place:
         out, err = self.printed()
         shown = f"{words} -> {status}, {err[:500]!r}"
         if status not in (0, 1, 2):
-            raise Wrong(f"exit status {status}: {shown}")
+            raise WrongResultError(f"exit status {status}: {shown}")
         if status == 2 and (len(err.splitlines()) != 1 or not err.startswith("ministyle: ")):
-            raise Wrong(f"refused, but not with one sentence: {shown}")
+            raise WrongResultError(f"refused, but not with one sentence: {shown}")
         for text in (out, err):
             steering = steering_letters(text)
             if steering:
-                raise Wrong(f"control characters {steering} on the terminal: {words} printed {text[:500]!r}")
+                raise WrongResultError(f"control characters {steering} on the terminal: {words} printed {text[:500]!r}")
         return status, out, err
 
     def judge_printed(self, error):

@@ -1,5 +1,6 @@
 """Hand out inputs to workers, notice what becomes of them, and count it."""
 
+import contextlib
 import importlib
 import json
 import os
@@ -138,10 +139,8 @@ class Worker:
             status = self.process.wait(timeout=0.2)
         except subprocess.TimeoutExpired:
             status = None
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()

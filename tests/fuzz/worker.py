@@ -20,7 +20,7 @@ import traceback
 import warnings
 from pathlib import Path
 
-from kind import LIMIT_MB, Place, Wrong
+from kind import LIMIT_MB, Place, WrongResultError
 
 from ministyle.errors import MinistyleError
 
@@ -122,8 +122,8 @@ def where(error):
 
 def first_line(printed):
     """Return the first line of what was printed, without numbers and folders, to tell warnings apart."""
-    line = printed.strip().split("\n")[0].rpartition("/")[2]
-    return re.sub(r"\d+", "N", line)[:150]
+    line = printed.strip().split("\n")[0]
+    return re.sub(r"\d+", "N", line.rpartition("/")[2])[:150] if ".py:" in line else "printed by a library in C"
 
 
 def judge_sentence(error, place):
@@ -142,7 +142,7 @@ def consume(kind, value, place):
     """Let the product have an input; return outcome, signature and text."""
     try:
         kind.consume(value, place)
-    except Wrong as error:
+    except WrongResultError as error:
         return "wrong", str(error)[:100], f"{error}\n{traceback.format_exc()}"
     except MinistyleError as error:
         if is_memory(error):
@@ -200,7 +200,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--megabytes", type=int, default=LIMIT_MB)
     options = parser.parse_args()
-    replies = os.fdopen(os.dup(1), "w")
+    numbers, replies = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     kind = importlib.import_module(options.module).KINDS[options.kind]
     place = Place(options.scratch)
     seeds = kind.seeds()
@@ -210,13 +211,13 @@ def main():
     for quiet in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
         warnings.simplefilter("ignore", quiet)  # as Python does
     watch = Watch([place.output, place.cache])
-    crashes = open(options.scratch / "crash.txt", "w")
+    crashes = open(options.scratch / "crash.txt", "w")  # noqa: SIM115  as long as the process is there
     place.capture()
     faulthandler.enable(crashes)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends the process, wherever it is
     limit_process(options.megabytes)
     begun = status_mb("VmRSS")
-    for line in sys.stdin:
+    for line in numbers:
         number = int(line)
         value = kind.input(options.seed, number, seeds)
         crashes.seek(0)

@@ -124,7 +124,7 @@ def mutate(random, seed, seeds):
 def consume(data, place):
     """Read a picture and all that its file says, and write a result with its metadata."""
     from ministyle.errors import MinistyleError
-    from ministyle.pictures import films, metadata, reading, writing
+    from ministyle.pictures import films, masks, metadata, reading, writing
 
     path = place.input / NAME
     refusals, faults = [], []
@@ -144,6 +144,9 @@ def consume(data, place):
     exif = attempt(metadata.read_exif, data)
     text = attempt(metadata.read_text, data)
     check_pixels(pixels)
+    for name, region in (attempt(masks.read_mask, path) or {}).items():
+        if region.shape != pixels.shape[:2] or not 0 <= region.min() <= region.max() <= 1:
+            raise WrongResultError(f"region {name!r} of a mask, of shape {region.shape}, is not 0 to 1 for each pixel")
     if pixels is not None and size is not None and pixels.shape[:2] != size:
         raise WrongResultError(f"size_of says {size}, and the picture has shape {pixels.shape}")
     if alpha is not None and (

@@ -48,7 +48,8 @@ def pictures():
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
     photo = np.stack([5 * x, 7 * y, x + y], axis=2).astype(np.uint8)
     painting = np.stack([9 * y, 3 * x + y, 255 - 4 * x], axis=2).astype(np.uint8)
-    return {"photo.png": _png(photo), "painting.png": _png(painting)}
+    mask = np.where(x < 16, 255, 0).astype(np.uint8)
+    return {"photo.png": _png(photo), "painting.png": _png(painting), "mask.png": _png(mask)}
 
 
 def _png(levels, **options):
@@ -77,7 +78,7 @@ def _picture_records():
     from ministyle.solvers import Step
 
     small = {"image_size": 32, "iterations": 2}
-    photo, painting = ({"sha256": sha256(name)} for name in ("photo.png", "painting.png"))
+    photo, painting, mask = ({"sha256": sha256(name)} for name in pictures())
     step = Step(2, 3, 1.0, {"content conv4_2": 0.5, "style conv1_1": 0.5}, 0.1, SIZE)
 
     def record(settings, inputs, psnr=None, **how):
@@ -87,7 +88,7 @@ def _picture_records():
     output = {"bits": 16, "alpha": "keep", "exif": True}
     yield record(Settings(**small), {"content": photo, "style": painting})
     both = {"content": photo, "style 1": painting, "style 2": {**painting, "file": "/nonexistent/a b.png"}}
-    masks = {"content mask 1": photo, "content mask 2": photo, "style mask 1": photo}
+    masks = {"content mask 1": mask, "content mask 2": mask, "style mask 1": mask}
     mixed = Settings(
         **small, style_blend=(2, 1), init="start.png", max_memory="2GB", style_layer_weights=[1, 2, 3, 4, 5]
     )
@@ -228,8 +229,12 @@ def _consume_picture(record, place):
     read = read_record(path)
     if status == 0:
         check_command(read, out, place)
-    is_painting = {role: role.startswith("style") and "mask" not in role for role in read["inputs"]}
-    Remake.of(path, {role: place.input / f"{'painting' if of else 'photo'}.png" for role, of in is_painting.items()})
+    Remake.of(path, {role: place.input / _file_of(role) for role in read["inputs"]})
+
+
+def _file_of(role):
+    """Return the picture that a valid record has in a role."""
+    return "mask.png" if "mask" in role else "painting.png" if role.startswith("style") else "photo.png"
 
 
 def check_command(record, printed, place):
@@ -299,7 +304,8 @@ class _NoWork:
 
 def prepare():
     """Import what is needed, and let no work begin."""
-    import matplotlib.figure  # noqa: F401
+    import matplotlib.figure
+    import matplotlib.font_manager  # noqa: F401  which starts a program, to find fonts
 
     import ministyle.command  # noqa: F401
     from ministyle.experiments import panels, stimuli  # noqa: F401

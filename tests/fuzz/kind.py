@@ -39,6 +39,7 @@ class Kind:
         Imports what is needed, before memory is limited.
     children : bool
         May the product start child processes?
+    longest : int, letters that a sentence may have
     """
 
     name: str
@@ -48,6 +49,7 @@ class Kind:
     files: Callable = lambda value: {"input": value}
     prepare: Callable = lambda: None
     children: bool = False
+    longest: int = 2000
 
     def input(self, seed, number, seeds):
         """Return the input of a number, always the same; `seed` is the run's."""

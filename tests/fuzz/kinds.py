@@ -2,5 +2,6 @@
 
 import attack_pictures
 import attack_records
+import attack_settings
 
-KINDS = {kind.name: kind for kind in (attack_pictures.KIND, attack_records.KIND)}
+KINDS = {kind.name: kind for kind in (attack_pictures.KIND, attack_records.KIND, attack_settings.KIND)}

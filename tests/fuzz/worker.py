@@ -27,7 +27,6 @@ from ministyle.errors import MinistyleError
 MB = 10**6
 GROWN = 250  # MB by which a worker may grow before it is replaced
 LARGEST_FILE = 64 * MB
-LONGEST_SENTENCE = 2000  # letters
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod"}
 CHILDREN = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system", "os.spawn"}
@@ -67,7 +66,7 @@ class Watch:
         elif event in CHANGES:
             self._write(event, arguments[0])
         elif event in CHILDREN:
-            self.children.append(event)
+            self.children.append(f"{event} {arguments[:2]}")
         elif event in NETWORK:
             self.network.append(event)
 
@@ -126,14 +125,14 @@ def first_line(printed):
     return re.sub(r"\d+", "N", line.rpartition("/")[2])[:150] if ".py:" in line else "printed by a library in C"
 
 
-def judge_sentence(error, place):
+def judge_sentence(error, place, longest):
     """Return what is wrong with the sentence of a refusal, as the program prints it, or None."""
     text = str(error)
     if not text.strip():
         return "the sentence is empty"
     if len(text.splitlines()) != 1:
         return f"a sentence of several lines: {text[:300]!r}"
-    if len(text) > LONGEST_SENTENCE:
+    if len(text) > longest:
         return f"a sentence of {len(text)} letters: {text[:300]!r}"
     return place.judge_printed(error)
 
@@ -147,7 +146,7 @@ def consume(kind, value, place):
     except MinistyleError as error:
         if is_memory(error):
             return "memory", f"{where(error)}, refused", traceback.format_exc()
-        fault = judge_sentence(error, place)
+        fault = judge_sentence(error, place, kind.longest)
         if fault:
             return "wrong", f"{fault.split(':')[0]}, {where(error)}", f"{fault}\n{traceback.format_exc()}"
         return "refused", where(error), str(error)

@@ -21,8 +21,7 @@ def make_seeds():
     rgba = Image.fromarray(np.dstack([colours, (8 * x).astype(np.uint8)]))
     deep = Image.fromarray((2000 * x + 7 * y).astype(np.uint16))
     grey = rgb.convert("L")
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile, srgb = _profile("LAB"), _profile("sRGB")
     exif = Image.Exif()
     exif[0x0112], exif[0x010F], exif[0x0132] = 6, "maker", "2020:01:01 00:00:00"
     exif[0x8769] = {0x9003: "2020:01:01 00:00:00", 0x829A: 0.01, 0x9286: b"ASCII\0\0\0a comment"}
@@ -72,6 +71,12 @@ def make_seeds():
     if features.check("jpg_2000"):
         made += [_saved(rgb, "JPEG2000"), _saved(rgba, "JPEG2000", irreversible=True)]
     return made
+
+
+def _profile(name):
+    """Return an ICC profile, made at a fixed date."""
+    data = ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes()
+    return data[:24] + struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + data[36:]
 
 
 def _saved(picture, kind, **options):

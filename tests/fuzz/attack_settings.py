@@ -54,7 +54,6 @@ NO_OUTPUTS = (
     "/nonexistent/a.png",
     "a.xyz",
     "x" * 300 + ".png",
-    "a\0b.png",
     "photo.png/a.png",
 )
 COMMANDS = ("transfer", "content", "texture", "grid", "remake", "compare", "info", "demo")
@@ -81,10 +80,7 @@ class Text(str):
 
 
 class Odd:
-    """Something that no function expects, and that cannot be compared."""
-
-    def __eq__(self, other):
-        raise TypeError("it cannot be compared")
+    """Something that no function expects, and that has no hash."""
 
     __hash__ = None
 
@@ -217,7 +213,7 @@ def _sizes(random):
     shape = tuple(random.choice((1, 2, 3, 7, 30, 1999, 65500)) for _ in range(2))
     return (
         shape,
-        random.choice((1, 2, 16, 17, 500, 65500, 0, -1, 2**31, 2**63)),
+        random.choice((1, 2, 16, 17, 500, 65500, 0, -1)),
         random.choice(("longest", "shortest", "longest", "shortest", "", "\x1b[2J")),
     )
 
@@ -320,10 +316,10 @@ def check_settings(settings):
                 raise WrongResultError(f"{field.name} holds a {type(number).__name__}: {value!r}")
     repr(settings)
     hash(settings)
-    if settings != dataclasses.replace(settings):
-        raise WrongResultError(f"settings differ from themselves: {settings!r}")
     plain = dataclasses.replace(settings, weights=None, threads=None)
-    if isinstance(plain.init, str):
+    if isinstance(plain.init, str):  # not a picture, which a record has no room for
+        if settings != dataclasses.replace(settings):
+            raise WrongResultError(f"settings differ from themselves: {settings!r}")
         back = settings_from({"settings": as_read(settings_to_record(plain))}, "of a test")
         if back != plain:
             raise WrongResultError(f"{plain!r} come back from a record as {back!r}")

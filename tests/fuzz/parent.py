@@ -61,9 +61,9 @@ class Outcome:
 class Worker:
     """A process that works on inputs; one that died is started again with the next input."""
 
-    def __init__(self, module, kind, seed, seconds=SECONDS, megabytes=LIMIT_MB, cache=None):
+    def __init__(self, module, kind, seed, seconds=SECONDS, megabytes=LIMIT_MB, grace=GRACE, cache=None):
         self.arguments = [module, kind, str(seed)]
-        self.seconds, self.megabytes = seconds, megabytes
+        self.seconds, self.megabytes, self.grace = seconds, megabytes, grace
         self.scratch = Path(tempfile.mkdtemp(prefix="ministyle-fuzz-"))
         self.cache = cache or self.scratch / "cache"
         self.process = None
@@ -76,7 +76,7 @@ class Worker:
         self.process.stdin.flush()
         if self._line(600) != "made":  # the seeds are made first
             raise RuntimeError(f"the tool itself failed at input {number}: {self.scratch / 'err.txt'}, {self._end()}")
-        line = self._line(self.seconds + GRACE)
+        line = self._line(self.seconds + self.grace)
         if line is None:
             return self._lost(number)
         outcome = Outcome(number, **json.loads(line))
@@ -148,7 +148,7 @@ class Worker:
         return status
 
 
-def attack(module, kind, numbers, seed, *, jobs=1, seconds=SECONDS, megabytes=LIMIT_MB, on_outcome=None):
+def attack(module, kind, numbers, seed, *, jobs=1, seconds=SECONDS, megabytes=LIMIT_MB, grace=GRACE, on_outcome=None):
     """Let workers have inputs.
 
     Parameters
@@ -159,6 +159,7 @@ def attack(module, kind, numbers, seed, *, jobs=1, seconds=SECONDS, megabytes=LI
     seed : int
     jobs : int, how many workers at a time
     seconds, megabytes : limits for an input
+    grace : seconds more, until a worker is ended that its own alarm did not end
     on_outcome : function of (Outcome,), optional
 
     Returns
@@ -169,7 +170,7 @@ def attack(module, kind, numbers, seed, *, jobs=1, seconds=SECONDS, megabytes=LI
     cache = Path(tempfile.mkdtemp(prefix="ministyle-fuzz-cache-"))
 
     def run():
-        worker = Worker(module, kind, seed, seconds, megabytes, cache)
+        worker = Worker(module, kind, seed, seconds, megabytes, grace, cache)
         try:
             while not failures:
                 with lock:

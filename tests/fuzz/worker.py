@@ -26,6 +26,7 @@ from ministyle.errors import MinistyleError
 
 MB = 10**6
 GROWN = 250  # MB by which a worker may grow before it is replaced
+SPARE = 500  # MB more, of addresses: not all that is asked for is used
 LARGEST_FILE = 64 * MB
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod"}
@@ -93,8 +94,8 @@ def forget_peak():
 
 
 def limit_process(megabytes):
-    """Limit memory to some MB more than the process has now, the size of files, and core dumps to none."""
-    most = int((status_mb("VmSize") + megabytes) * MB)
+    """Limit memory to somewhat more than an input may take, the size of files, and core dumps to none."""
+    most = int((status_mb("VmSize") + megabytes + SPARE) * MB)
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -142,7 +143,7 @@ def consume(kind, value, place):
     try:
         kind.consume(value, place)
     except WrongResultError as error:
-        return "wrong", str(error)[:100], f"{error}\n{traceback.format_exc()}"
+        return "wrong", re.sub(r"\d+", "N", str(error))[:100], f"{error}\n{traceback.format_exc()}"
     except MinistyleError as error:
         if is_memory(error):
             return "memory", f"{where(error)}, refused", traceback.format_exc()
@@ -155,8 +156,8 @@ def consume(kind, value, place):
     return "right", "", ""
 
 
-def attack(kind, value, place, watch, is_seed):
-    """Return the outcome for one input, a dictionary; see `parent.Outcome`."""
+def attack(kind, value, place, watch, is_seed, most):
+    """Return the outcome for one input, a dictionary, see `parent.Outcome`; `most` is the MB that it may take."""
     place.fill(kind.files(value))
     forget_peak()
     watch.start()
@@ -168,7 +169,7 @@ def attack(kind, value, place, watch, is_seed):
     _, printed = place.printed()
     if outcome in ("right", "refused"):
         changed = place.changed() + watch.written
-        if megabytes > LIMIT_MB:
+        if megabytes > most:
             outcome, signature, text = "memory", f"{megabytes // 100 * 100:.0f} MB, {outcome}", text
         elif changed:
             outcome, signature, text = "written", f"written: {changed[0][-60:]}", "\n".join(changed)
@@ -224,7 +225,7 @@ def main():
         print("made", file=replies, flush=True)
         faulthandler.dump_traceback_later(0.9 * options.seconds, file=crashes)
         signal.setitimer(signal.ITIMER_REAL, options.seconds)
-        reply = attack(kind, value, place, watch, number < len(seeds))
+        reply = attack(kind, value, place, watch, number < len(seeds), options.megabytes)
         signal.setitimer(signal.ITIMER_REAL, 0)
         faulthandler.cancel_dump_traceback_later()
         reply["grown"] = status_mb("VmRSS") > begun + GROWN

@@ -126,6 +126,11 @@ def first_line(printed):
     return re.sub(r"\d+", "N", line.rpartition("/")[2])[:150] if ".py:" in line else "printed by a library in C"
 
 
+def _shortened(text):
+    """Return the beginning of a text, without numbers and names of folders that differ each time."""
+    return re.sub(r"\d+", "N", re.sub(r"/\S*ministyle-fuzz-\w+", "", text))[:100]
+
+
 def judge_sentence(error, place, longest):
     """Return what is wrong with the sentence of a refusal, as the program prints it, or None."""
     text = str(error)
@@ -143,13 +148,13 @@ def consume(kind, value, place):
     try:
         kind.consume(value, place)
     except WrongResultError as error:
-        return "wrong", re.sub(r"\d+", "N", str(error))[:100], f"{error}\n{traceback.format_exc()}"
+        return "wrong", _shortened(str(error)), f"{error}\n{traceback.format_exc()}"
     except MinistyleError as error:
         if is_memory(error):
             return "memory", f"{where(error)}, refused", traceback.format_exc()
         fault = judge_sentence(error, place, kind.longest)
         if fault:
-            return "wrong", f"{fault.split(':')[0]}, {where(error)}", f"{fault}\n{traceback.format_exc()}"
+            return "wrong", f"{_shortened(fault.split(':')[0])}, {where(error)}", f"{fault}\n{traceback.format_exc()}"
         return "refused", where(error), str(error)
     except BaseException as error:
         return "memory" if is_memory(error) else "traceback", where(error), traceback.format_exc()

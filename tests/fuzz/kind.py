@@ -1,9 +1,11 @@
 """What a kind of input consists of, and the place in which the product is given one."""
 
+import errno
 import io
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import redirect_stderr
 from dataclasses import dataclass
@@ -16,6 +18,20 @@ LIMIT_MB = 1000  # of the process that works on an input, at its peak
 
 class WrongResultError(Exception):
     """The product took an input, and what it made of it is not right."""
+
+
+class EndedError(BaseException):
+    """Work in a child process ended as it must not.
+
+    Parameters
+    ----------
+    outcome : one of `parent.HARM`
+    signature, text : str, see `parent.Outcome`
+    """
+
+    def __init__(self, outcome, signature, text=""):
+        super().__init__(signature)
+        self.outcome, self.signature, self.text = outcome, signature, text
 
 
 @dataclass(frozen=True)
@@ -78,6 +94,7 @@ class Place:
         self.cache = Path(os.environ.get("MPLCONFIGDIR", scratch / "cache"))
         for folder in (self.input, self.work, self.output, self.home, self.tmp):
             folder.mkdir(exist_ok=True)
+        self.clear()  # of what an input left that ended the process
         self._files = {}
         self._out, self._err = scratch / "out.txt", scratch / "err.txt"
         self.child_mb = 0.0
@@ -166,6 +183,25 @@ class Place:
             command._run(SimpleNamespace(run=refuse))
         steering = steering_letters(printed.getvalue())
         return f"control characters {steering} on the terminal: {printed.getvalue()[:300]!r}" if steering else None
+
+
+def is_memory(error):
+    """Say whether an error, or what caused it, is that memory ran out."""
+    while error is not None:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def where(error):
+    """Return what tells an error from others: its type, and the last line of the product that it went through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "/ministyle/" in frame.filename] or frames
+    last, deepest = own[-1], frames[-1]
+    at = f"{last.filename.rpartition('/ministyle/')[2]}:{last.lineno} {last.name}"
+    inside = "" if deepest is last else f" ({os.path.basename(deepest.filename)} {deepest.name})"
+    return f"{type(error).__name__} at {at}{inside}"
 
 
 def steering_letters(text):

@@ -3,5 +3,7 @@
 import attack_pictures
 import attack_records
 import attack_settings
+import attack_weights
 
-KINDS = {kind.name: kind for kind in (attack_pictures.KIND, attack_records.KIND, attack_settings.KIND)}
+ALL = (attack_pictures.KIND, attack_records.KIND, attack_settings.KIND, *attack_weights.kinds())
+KINDS = {kind.name: kind for kind in ALL}

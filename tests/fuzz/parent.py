@@ -20,6 +20,7 @@ from kind import LIMIT_MB
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SECONDS = 20  # for an input
+TO_START = 120  # seconds, in which a worker imports all it needs and makes the seeds
 GRACE = 10  # seconds more, until the parent ends a worker that its own alarm did not end
 KEPT = 3  # inputs of a finding that are written to files
 GOOD = ("right", "refused")
@@ -74,8 +75,11 @@ class Worker:
             self._start()
         self.process.stdin.write(f"{number}\n".encode())
         self.process.stdin.flush()
-        if self._line(600) != "made":  # the seeds are made first
-            raise RuntimeError(f"the tool itself failed at input {number}: {self.scratch / 'err.txt'}, {self._end()}")
+        line = self._line(TO_START if self.fresh else self.seconds)
+        if line != "made":
+            said = (self.scratch / "err.txt").read_text(errors="replace")[-2000:] if not self.fresh else ""
+            raise RuntimeError(f"the tool itself failed at input {number}: {line!r}, {self._end()}\n{said}")
+        self.fresh = False
         line = self._line(self.seconds + self.grace)
         if line is None:
             return self._lost(number)
@@ -100,7 +104,7 @@ class Worker:
         }
         limits = [f"--seconds={self.seconds}", f"--megabytes={self.megabytes}"]
         command = [sys.executable, HERE / "worker.py", *self.arguments, self.scratch, *limits]
-        self._buffer = b""
+        self._buffer, self.fresh = b"", True
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

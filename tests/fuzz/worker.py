@@ -6,7 +6,6 @@ hook notes every file opened for writing and every child process, and what is pr
 """
 
 import argparse
-import errno
 import faulthandler
 import importlib
 import json
@@ -20,7 +19,7 @@ import traceback
 import warnings
 from pathlib import Path
 
-from kind import LIMIT_MB, Place, WrongResultError
+from kind import LIMIT_MB, EndedError, Place, WrongResultError, is_memory, where
 
 from ministyle.errors import MinistyleError
 
@@ -101,25 +100,6 @@ def limit_process(megabytes):
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def is_memory(error):
-    """Say whether an error, or what caused it, is that memory ran out."""
-    while error is not None:
-        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def where(error):
-    """Return what tells an error from others: its type, and the last line of the product that it went through."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/ministyle/" in frame.filename] or frames
-    last, deepest = own[-1], frames[-1]
-    at = f"{last.filename.rpartition('/ministyle/')[2]}:{last.lineno} {last.name}"
-    inside = "" if deepest is last else f" ({os.path.basename(deepest.filename)} {deepest.name})"
-    return f"{type(error).__name__} at {at}{inside}"
-
-
 def first_line(printed):
     """Return the first line of what was printed, without numbers and folders, to tell warnings apart."""
     line = printed.strip().split("\n")[0]
@@ -149,6 +129,8 @@ def consume(kind, value, place):
         kind.consume(value, place)
     except WrongResultError as error:
         return "wrong", _shortened(str(error)), f"{error}\n{traceback.format_exc()}"
+    except EndedError as error:
+        return error.outcome, error.signature, error.text
     except MinistyleError as error:
         if is_memory(error):
             return "memory", f"{where(error)}, refused", traceback.format_exc()

@@ -36,12 +36,14 @@ class Format:
         Which files these are, in a few words, with the ends of their names. Error messages and the help show it.
     recognises : function file -> bool
         Whether an open file looks like one of this format, judged by what it holds and not by its name. The file is
-        open for bytes and can seek. The function must accept any file.
+        open for bytes and can seek. The function must accept any file; an exception counts as no.
     tensors : function file -> dict, name -> Tensor
         All tensors of the file. The two of a convolution have names that differ only in what follows the last "." or
         "/", such as "features.0.weight" and "features.0.bias". Names sort, with their numbers taken as numbers, in the
         order of the network, where they have no names of the paper's. It raises MinistyleError where the file is
-        damaged, holds what this format does not allow, or would run code.
+        damaged, holds what this format does not allow, or would run code. Where a library reads, it may raise the
+        library's own errors instead, so whoever calls it does so within `errors.as_damaged`. The file must stay open
+        until the tensors are read.
     """
 
     name: str

@@ -48,6 +48,45 @@ def data_sets(group, prefix=""):
     return found
 
 
+def member(group, name, prefix=""):
+    """Return what a group has under a name, having checked that it lies in the file itself.
+
+    Do not ask a group `name in group`: HDF5 follows a link to answer that.
+
+    Parameters
+    ----------
+    group : h5py.File or h5py.Group
+    name : str, among `list(group)`
+    prefix : str, of the name, for the message
+
+    Raises
+    ------
+    MinistyleError
+        It is a link to another place.
+    """
+    import h5py
+
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise MinistyleError(f"'{prefix}{name}' is a link to another place, which is not followed")
+    return group[name]
+
+
+def group_in(group, name):
+    """Return a group within a group; see `member`.
+
+    Raises
+    ------
+    MinistyleError
+        It is a link to another place, or no group.
+    """
+    import h5py
+
+    inner = member(group, name)
+    if not isinstance(inner, h5py.Group):
+        raise MinistyleError(f"'{name}' is no group")
+    return inner
+
+
 def _collect(group, prefix, found, count):
     """Add the data sets of a group to those found; `count` holds how many groups and data sets were met."""
     import h5py
@@ -58,9 +97,7 @@ def _collect(group, prefix, found, count):
         count[0] += 1
         if count[0] > MOST_GROUPS or len(name) > LONGEST:
             raise MinistyleError("it has more groups, or longer names, than a network")
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise MinistyleError(f"'{prefix}{name}' is a link to another place, which is not followed")
-        item = group[name]
+        item = member(group, name, prefix)
         if isinstance(item, h5py.Group):
             _collect(item, f"{prefix}{name}/", found, count)
         elif isinstance(item, h5py.Dataset):

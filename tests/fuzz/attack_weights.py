@@ -90,20 +90,32 @@ def _check_numbers(name, *arrays):
 
 
 def consume_own(data, place):
-    """Load weights, in a child process; some the whole way."""
-    whole_way = zlib.crc32(data) % THE_WHOLE_WAY == 0
-    try:
-        in_child(partial(_load, isolated=True), place)
-    except EndedError:
-        if isolated() is None:
-            raise
-        whole_way = True  # the product has to survive that
-    if whole_way:
-        _load(place, isolated=False)
+    """Load weights in a child process, and some of them the product's own way."""
+    _survived(_load_own, data, place)
+
+
+def _load_own(place):
+    read = isolated()
+    if read is None:
+        _load(place)
+        return
+    with open(place.input / NAME, "rb") as file:
+        for name, arrays in read(file).items():
+            _check_numbers(name, *arrays)
+
+
+def _load(place):
+    """Load weights as the product does."""
+    from ministyle.weights.file import load_weights
+
+    check_weights(load_weights(place.input / NAME))
 
 
 def isolated():
-    """Return what the product's own child process does with a weight file, or None where it has no child process."""
+    """Return what the product's own child process does, a function of an open weight file; None where there is none.
+
+    Such a child process may crash: the product turns that into a refusal, which is tried too.
+    """
     try:
         from ministyle.weights.isolated import read_isolated
     except ImportError:
@@ -111,10 +123,24 @@ def isolated():
     return read_isolated
 
 
-def _load(place, isolated):
-    from ministyle.weights.file import load_weights
+def _survived(work, data, place):
+    """Do work in a child process. Where that crashes or hangs, the product's own way must be none the worse.
 
-    check_weights(load_weights(place.input / NAME))
+    Parameters
+    ----------
+    work : function of (place,)
+    data : bytes, the input
+    place : Place
+    """
+    whole_way = zlib.crc32(data) % THE_WHOLE_WAY == 0
+    try:
+        in_child(work, place)
+    except EndedError as error:
+        if isolated() is None or error.outcome not in ("crash", "hang"):
+            raise
+        whole_way = True
+    if whole_way:
+        _load(place)
 
 
 # Those of others -----------------------------------------------------------------------------------------
@@ -122,9 +148,8 @@ def _load(place, isolated):
 
 def consume_published(data, place):
     """Read all tensors of a published network."""
-    from ministyle.formats.formats import format_of
-
     from ministyle.errors import as_damaged
+    from ministyle.formats.formats import format_of
 
     path = place.input / NAME
     with as_damaged(f"'{path}'"), open(path, "rb") as file:
@@ -140,8 +165,9 @@ def consume_published(data, place):
                 raise WrongResultError(f"{name} holds the numbers of another file")
 
 
-def _in_child(data, place):
-    in_child(partial(consume_published, data), place)
+def consume_in_child(data, place):
+    """Read all tensors of a published network in a child process: a library in C may crash."""
+    _survived(partial(consume_published, data), data, place)
 
 
 def in_child(work, place):
@@ -206,6 +232,7 @@ def _report(work, place, write):
 
 # Kinds ---------------------------------------------------------------------------------------------------
 
+IN_C = ("keras", "keras archive", "matconvnet")  # whose readers, in C, may crash
 ENDINGS = {  # kind -> ends of names of its seeds
     "keras": (".h5",),
     "keras archive": (".keras",),
@@ -291,10 +318,8 @@ def kinds():
     """Return all kinds of weight files."""
     common = {"files": files, "prepare": prepare}
     made = [Kind("ministyle", own_seeds, mutate_own, consume_own, children=True, **common)]
-    for name in ENDINGS if FILES.is_dir() else ():
-        is_hdf5 = name.startswith("keras")
-        consume = (
-            (lambda data, place: in_child(partial(consume_published, data), place)) if is_hdf5 else consume_published
-        )
-        made.append(Kind(name, partial(published_seeds, name), mutate_published, consume, children=is_hdf5, **common))
+    for name in ENDINGS:
+        consume = consume_in_child if name in IN_C else consume_published
+        seeds = partial(published_seeds, name)
+        made.append(Kind(name, seeds, mutate_published, consume, children=name in IN_C, **common))
     return made

@@ -1,5 +1,6 @@
 """Weight files: those of this project, and those in which others publish a network."""
 
+import faulthandler
 import functools
 import gzip
 import io
@@ -15,7 +16,7 @@ from pathlib import Path
 import mutate_weights
 import mutators
 import numpy as np
-from kind import EndedError, Kind, WrongResultError, is_memory, where
+from kind import EndedError, Kind, WrongResultError, is_memory, where, where_it_ended
 
 FILES = Path(__file__).resolve().parents[1] / "formats/files"
 NAME = "weights.bin"
@@ -199,7 +200,9 @@ def in_child(work, place):
     place.child_mb = max(place.child_mb, used.ru_maxrss * 1024 / 1e6)
     if os.WIFSIGNALED(status) or not said:
         name = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else "exit"
-        raise EndedError("hang" if name == "SIGALRM" else "crash", f"{name} in a child process")
+        trace = place.trace.read_text(errors="replace")
+        outcome = "hang" if name == "SIGALRM" else "crash"
+        raise EndedError(outcome, f"{name} in a child process at {where_it_ended(trace)}", trace)
     outcome, signature, text = json.loads(said)
     if outcome == "refused":
         raise MinistyleError(text)
@@ -210,10 +213,17 @@ def in_child(work, place):
 
 
 def _report(work, place, write):
-    """Do the work, say what came of it, and end the process."""
+    """Do the work, say what came of it, and end the process; where it ended goes to a file if it crashes or hangs."""
+    with open(place.trace, "w") as trace:
+        faulthandler.enable(trace)
+        faulthandler.register(signal.SIGALRM, trace, chain=True)
+        signal.alarm(PATIENCE)
+        _say(work, place, write)
+
+
+def _say(work, place, write):
     from ministyle.errors import MinistyleError
 
-    signal.alarm(PATIENCE)
     said = ["right", "", ""]
     try:
         work(place)

@@ -84,6 +84,7 @@ class Place:
     work : Path, the current folder, must stay empty; so must `home` and `tmp`, where temporary files go
     output : Path, may be written to
     cache : Path, may be written to, and is kept
+    trace : Path of the file in which a process that crashes or hangs says where
     child_mb : float, the peak of a child process that the consumer knows of
     """
 
@@ -96,7 +97,7 @@ class Place:
             folder.mkdir(exist_ok=True)
         self.clear()  # of what an input left that ended the process
         self._files = {}
-        self._out, self._err = scratch / "out.txt", scratch / "err.txt"
+        self._out, self._err, self.trace = (scratch / name for name in ("out.txt", "err.txt", "crash.txt"))
         self.child_mb = 0.0
 
     def fill(self, files):
@@ -183,6 +184,12 @@ class Place:
             command._run(SimpleNamespace(run=refuse))
         steering = steering_letters(printed.getvalue())
         return f"control characters {steering} on the terminal: {printed.getvalue()[:300]!r}" if steering else None
+
+
+def where_it_ended(trace):
+    """Return the first line of the product in what `faulthandler` wrote about a process that ended."""
+    lines = [line.strip() for line in trace.splitlines() if "/ministyle/" in line]
+    return lines[0].rpartition("/ministyle/")[2].replace('", line ', ":") if lines else "no traceback"
 
 
 def is_memory(error):

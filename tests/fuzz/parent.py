@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from kind import LIMIT_MB
+from kind import LIMIT_MB, where_it_ended
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -128,8 +128,7 @@ class Worker:
         """Return the outcome of an input that ended its worker, or that the worker does not come back from."""
         status = self._end()
         trace = (self.scratch / "crash.txt").read_text(errors="replace")
-        lines = [line.strip() for line in trace.splitlines() if "/ministyle/" in line]
-        where = lines[0].rpartition("/ministyle/")[2] if lines else "no traceback"
+        where = where_it_ended(trace)
         if status in (-signal.SIGALRM, None):
             return Outcome(number, "hang", f"hang at {where}", trace, self.seconds, 0)
         name = signal.Signals(-status).name if status < 0 else f"exit status {status}"

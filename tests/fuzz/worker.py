@@ -198,7 +198,7 @@ def main():
     for quiet in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
         warnings.simplefilter("ignore", quiet)  # as Python does
     watch = Watch([place.output, place.cache])
-    crashes = open(options.scratch / "crash.txt", "w")  # noqa: SIM115  as long as the process is there
+    crashes = open(place.trace, "w")  # noqa: SIM115  as long as the process is there
     place.capture()
     faulthandler.enable(crashes)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # which ends the process, wherever it is

@@ -1,5 +1,6 @@
 """Ways to damage the files in which networks are published, with regard to what they consist of."""
 
+import functools
 import io
 import json
 import pickletools
@@ -13,7 +14,8 @@ import mutators
 import numpy as np
 
 SECRET = 12345.0  # the numbers of a file that no weight file may lead to
-SECRET_FILE = "secret.bin"
+SECRET_FILE = "secret.h5"  # beside the weight file; seen from the folder of work, it is at SECRET_PATH
+SECRET_PATH = "../input/secret.h5"
 COMMAND = "touch stray"  # a pickle that is run leaves a file behind
 
 
@@ -292,6 +294,19 @@ def mutate_matlab(random, data):
 # HDF5 ----------------------------------------------------------------------------------------------------
 
 
+@functools.cache
+def secret():
+    """Return an HDF5 file whose numbers are secret; they are where an array of a small weight file would be."""
+    import h5py
+
+    with h5py.File("in memory", "w", driver="core", backing_store=False) as file:
+        for name, shape in (("kernel", (3, 3, 3, 4)), ("bias", (4,)), ("mean_activation", (4,))):
+            file[name] = np.full(shape, SECRET, np.float32)
+        file["more"] = np.full(20_000, SECRET, np.float32)
+        file.flush()
+        return bytes(file.id.get_file_image())
+
+
 def mutate_hdf5(random, data):
     """Return an HDF5 file changed with h5py, or in its bytes, or both."""
     if random.random() < 0.6:
@@ -403,10 +418,15 @@ def _bomb(random, file, group, array):
 def _external_link(random, file, group, array):
     import h5py
 
+    if random.random() < 0.5:
+        name = array.name
+        del file[name]
+        within = random.choice((name.rpartition("/")[2], "more"))
+        file[name] = h5py.ExternalLink(random.choice((SECRET_FILE, SECRET_PATH)), within)
+        return
     target = random.choice((SECRET_FILE, "/dev/zero", "/etc/passwd", "input", "../input", "\x1b[2J"))
-    group[random.choice(("kernel", "bias", "link", "\x1b[2J"))] = h5py.ExternalLink(
-        target, random.choice(("/", "/kernel"))
-    )
+    link = h5py.ExternalLink(target, random.choice(("/", "/kernel")))
+    group[random.choice(("kernel", "bias", "link", "\x1b[2J"))] = link
 
 
 def _soft_link(random, file, group, array):
@@ -420,15 +440,16 @@ def _hard_loop(random, file, group, array):
 
 
 def _external_storage(random, file, group, array):
-    target = random.choice((SECRET_FILE, "/dev/zero", "/proc/self/environ"))
-    _replace(array, shape=array.shape, dtype="f4", external=[(target, 0, max(4, 4 * array.size))])
+    target = random.choice((SECRET_FILE, SECRET_PATH, SECRET_PATH, "/dev/zero", "/proc/self/environ"))
+    _replace(array, shape=array.shape, dtype="f4", external=[(target, 2048, max(4, 4 * array.size))])
 
 
 def _virtual(random, file, group, array):
     import h5py
 
     layout = h5py.VirtualLayout(shape=array.shape, dtype="f4")
-    layout[...] = h5py.VirtualSource(random.choice((SECRET_FILE, ".", "/dev/zero")), "kernel", shape=array.shape)
+    target = random.choice((SECRET_FILE, SECRET_PATH, ".", "/dev/zero"))
+    layout[...] = h5py.VirtualSource(target, array.name.rpartition("/")[2], shape=array.shape)
     parent, name = array.parent, array.name.rpartition("/")[2]
     del parent[name]
     parent.create_virtual_dataset(name, layout)

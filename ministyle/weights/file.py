@@ -81,14 +81,14 @@ def load_weights(path=None):
         with open_regular(path) as file:
             known = sha256_once(path) == SHIPPED_SHA256
             attributes, arrays = read_own(path) if known else read_isolated("own", file)
-        return _as_weights(attributes, arrays, path)
+        return as_weights(attributes, arrays, path)
     except OSError as error:
         raise MinistyleError(f"weight file '{path}' cannot be read: {error.strerror or error}") from None
     except MinistyleError as error:
         raise MinistyleError(f"weight file '{path}' cannot be read: {error}") from error
 
 
-def _as_weights(attributes, arrays, path):
+def as_weights(attributes, arrays, path):
     """Return the `Weights` that a file's attributes and arrays are, having checked their values."""
     for name, array in arrays.items():
         if not np.isfinite(array).all():

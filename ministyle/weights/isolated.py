@@ -50,7 +50,7 @@ class Limits:
     @classmethod
     def for_file(cls, size):
         """Return the limits for a file of a size in bytes: those of a small one, and more for a large one."""
-        return cls(seconds=15 + size / 20e6, bytes=(700 << 20) + 3 * size)
+        return cls(seconds=10 + size / 20e6, bytes=(700 << 20) + 3 * size)
 
 
 # In the parent -----------------------------------------------------------------------------------------

@@ -97,13 +97,14 @@ def consume_own(data, place):
 
 
 def _load_own(place):
-    read = isolated()
-    if read is None:
-        _load(place)
-        return
-    with open(place.input / NAME, "rb") as file:
-        for name, arrays in read(file).items():
-            _check_numbers(name, *arrays)
+    """Load weights as the product's own child process does, and look at what it sends back as the product does."""
+    from ministyle.weights.file import as_weights
+    from ministyle.weights.isolated import Limits, received, serve
+
+    path = place.input / NAME
+    with open(path, "rb") as file, os.fdopen(os.memfd_create("result"), "w+b") as result:
+        serve("own", file, result, Limits.for_file(path.stat().st_size))
+        check_weights(as_weights(*received(result), path))
 
 
 def _load(place):
@@ -111,18 +112,6 @@ def _load(place):
     from ministyle.weights.file import load_weights
 
     check_weights(load_weights(place.input / NAME))
-
-
-def isolated():
-    """Return what the product's own child process does, a function of an open weight file; None where there is none.
-
-    Such a child process may crash: the product turns that into a refusal, which is tried too.
-    """
-    try:
-        from ministyle.weights.isolated import read_isolated
-    except ImportError:
-        return None
-    return read_isolated
 
 
 def _survived(work, data, place):
@@ -138,7 +127,7 @@ def _survived(work, data, place):
     try:
         in_child(work, place)
     except EndedError as error:
-        if isolated() is None or error.outcome not in ("crash", "hang"):
+        if error.outcome not in ("crash", "hang"):
             raise
         whole_way = True
     if whole_way:

@@ -177,7 +177,10 @@ def consume(data, place):
                 check_pixels(attempt(reading.read_picture, frame))
     if faults:
         raise faults[-1]
-    if refusals:
+    for error in refusals:
+        if len(str(error).splitlines()) != 1:
+            raise WrongResultError(f"a sentence of several lines: {str(error)[:300]!r}")
+    if pixels is None:  # otherwise it is only no mask, or has a damaged frame
         raise refusals[0]
 
 

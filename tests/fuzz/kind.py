@@ -16,8 +16,8 @@ from types import SimpleNamespace
 LIMIT_MB = 1000  # of the process that works on an input, at its peak
 
 
-class WrongResultError(Exception):
-    """The product took an input, and what it made of it is not right."""
+class WrongResultError(BaseException):
+    """The product took an input, and made something wrong of it; it passes where the product catches exceptions."""
 
 
 class EndedError(BaseException):

@@ -336,8 +336,9 @@ def _with_oddities(random, data):
             file.visititems(lambda _, item, items=items: items.append(item))
             groups = [item for item in items if isinstance(item, h5py.Group)]
             arrays = [item for item in items if isinstance(item, h5py.Dataset)]
+            oddity = random.choice(LEADING if random.random() < 0.3 else ODDITIES)
             try:
-                random.choice(ODDITIES)(random, file, random.choice(groups), random.choice(arrays) if arrays else None)
+                oddity(random, file, random.choice(groups), random.choice(arrays) if arrays else None)
             except (ValueError, OSError, TypeError, KeyError, RuntimeError, AttributeError, OverflowError):
                 continue  # not everything goes together
         file.flush()
@@ -489,7 +490,8 @@ def _drop(random, file, group, array):
     del file[random.choice((array.name, array.parent.name))]
 
 
+LEADING = (_external_link, _external_storage, _external_storage, _virtual)  # to other files
 ODDITIES = (
-    *(_attribute, _attribute, _shape, _endless, _type, _text, _numbers, _filter, _bomb, _external_link, _soft_link),
-    *(_hard_loop, _external_storage, _virtual, _many, _deep, _name, _move, _committed, _empty, _drop),
+    *(_attribute, _attribute, _shape, _endless, _type, _text, _numbers, _filter, _bomb, _soft_link),
+    *(_hard_loop, _many, _deep, _name, _move, _committed, _empty, _drop),
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kind import Kind, WrongResultError
 
-from ministyle.errors import MinistyleError
+from ministyle.errors import MinistyleError, as_damaged
 
 
 def refuse(place):
@@ -110,6 +110,11 @@ def return_nonsense(place):
     raise WrongResultError("a picture with numbers that are not 0 to 255")
 
 
+def return_nonsense_where_all_is_caught(place):
+    with as_damaged("the file"):
+        raise WrongResultError("a tensor of another shape")
+
+
 def refuse_in_lines(place):
     raise MinistyleError("it is damaged:\nhere\nand there")
 
@@ -135,7 +140,7 @@ FAULTS = {  # function of (place,) -> outcome that it must be counted as
     **dict.fromkeys((eat, eat_and_refuse, eat_below_the_limit_of_the_system), "memory"),
     **dict.fromkeys((warn, print_from_c), "warning"),
     **dict.fromkeys((write_here, write_temporary, write_elsewhere_and_remove, change_input), "written"),
-    **dict.fromkeys((start_child, connect, return_nonsense), "wrong"),
+    **dict.fromkeys((start_child, connect, return_nonsense, return_nonsense_where_all_is_caught), "wrong"),
     **dict.fromkeys((refuse_in_lines, refuse_without_words, refuse_at_length, steer_the_terminal), "wrong"),
 }
 

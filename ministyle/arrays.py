@@ -5,6 +5,11 @@ where a NumPy program has `np`. Only this file imports CuPy, and only when it is
 have CuPy all the same, so `gpu_problem` asks for both.
 """
 
+import functools
+import os
+import sys
+import threading
+from collections import Counter
 from contextlib import contextmanager
 
 import numpy as np
@@ -106,26 +111,84 @@ class OneBlasThread:
 
     A solver's vector operations wait for memory. Several threads do not speed them up, and they disturb the threads of
     the next evaluation, since idle BLAS threads keep a core busy for a while.
+
+    The number of BLAS's threads belongs to the whole process, and several of our threads may work at the same time. So
+    it is one as long as any of them needs that, and what it was when the last one has left.
     """
 
-    def __init__(self):
-        import threadpoolctl
-
-        self._blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
-        self._threads = {library["prefix"]: library["num_threads"] for library in self._blas.info()}
-
     def __enter__(self):
-        self._limit = self._blas.limit(limits=1)
+        _blas_limit.add(1)
         return self
 
     def __exit__(self, *_):
-        self._limit.restore_original_limits()
+        _blas_limit.add(-1)
 
     @contextmanager
     def released(self):
-        """Give BLAS its threads back for a while."""
-        with self._blas.limit(limits=self._threads):
+        """Leave the context for a while, so that BLAS gets its threads back unless there is another context."""
+        _blas_limit.add(-1)
+        try:
             yield
+        finally:
+            _blas_limit.add(1)
+
+
+class _BlasLimit:
+    """Which threads need BLAS to have one thread, and what its numbers of threads were before."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._users = Counter()  # a thread's number -> how many contexts of `OneBlasThread` it is in
+        self._held = {}  # controller -> its limit, in the order in which they were set
+
+    def add(self, change):
+        """Count a context that this thread enters, 1, or leaves, -1."""
+        with self._lock:
+            self._users[threading.get_ident()] += change
+            self._users = +self._users  # without those that are in none
+            self._apply()
+
+    def _apply(self):
+        """Set the limit if there are users, on SciPy's BLAS too once that is loaded; or else take it away."""
+        if not self._users:
+            while self._held:
+                blas, limit = self._held.popitem()
+                _let_any_thread_change(blas)
+                limit.restore_original_limits()
+                _let_any_thread_change(blas)
+            return
+        blas = _blas(hasattr(sys.modules.get("scipy.linalg"), "blas"))
+        if blas not in self._held:
+            _let_any_thread_change(blas)
+            self._held[blas] = blas.limit(limits=1)
+            _let_any_thread_change(blas)
+
+    def renew_after_fork(self):
+        """Forget the threads that a forked process does not have, and the lock that one of them may have held."""
+        self._lock = threading.Lock()
+        me = threading.get_ident()
+        self._users = +Counter({me: self._users[me]})
+        self._apply()
+
+
+def _let_any_thread_change(blas):
+    """Undo that newer threadpoolctl lets only one thread change OpenBLAS: the first and the last here may differ."""
+    for library in blas.lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)
+
+
+@functools.cache
+def _blas(with_scipy):
+    """Return a controller of NumPy's BLAS, and of SciPy's if that is loaded; looking for them takes a while."""
+    import threadpoolctl
+
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+
+
+_blas_limit = _BlasLimit()
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_blas_limit.renew_after_fork)
 
 
 def to_device(x, device, dtype=None):

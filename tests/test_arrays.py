@@ -1,7 +1,12 @@
 """NumPy or CuPy, and the way between host and device."""
 
+import itertools
+import os
+import queue
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import cupy_standin
 import numpy as np
@@ -140,3 +145,155 @@ def test_blas_has_one_thread_but_for_a_while_and_gets_its_threads_back():
 
 def test_what_is_said_about_blas_is_about_nothing_else():
     assert {library["user_api"] for library in arrays.blas_libraries()} == {"blas"}
+
+
+@pytest.fixture
+def two_blas_threads():
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        yield
+
+
+class Steps:
+    """Threads that do one step after the other, each when it is told to, so that their steps interleave as written."""
+
+    def __init__(self, *generators):
+        self.queues = [queue.Queue() for _ in generators]
+        self.done = threading.Barrier(2, timeout=60)
+        self.threads = [
+            threading.Thread(target=self._work, args=pair, daemon=True)
+            for pair in zip(generators, self.queues, strict=True)
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def _work(self, generator, orders):
+        for _ in iter(orders.get, None):
+            next(generator, None)
+            self.done.wait()
+
+    def step(self, number):
+        """Let one of the threads do its next step, and wait until it is done."""
+        self.queues[number].put("go on")
+        self.done.wait()
+
+    def end(self):
+        for orders, thread in zip(self.queues, self.threads, strict=True):
+            orders.put(None)
+            thread.join(60)
+
+
+def one_after_another():
+    """Enter, release, take back, leave: a step of this each time."""
+    one = arrays.OneBlasThread()
+    with one:
+        yield
+        with one.released():
+            yield
+        yield
+    yield
+
+
+ORDERS = sorted(set(itertools.permutations([0] * 4 + [1] * 4)))
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+def test_blas_has_one_thread_as_long_as_any_thread_needs_that_and_then_as_many_as_before():
+    """Two threads, in all 70 orders in which their steps may follow each other."""
+    for order in ORDERS:
+        steps, at = Steps(one_after_another(), one_after_another()), [0, 0]
+        for number in order:
+            steps.step(number)
+            at[number] += 1
+            needed = any(step in (1, 3) for step in at)  # 1: inside, 2: released, 3: inside again, 4: outside
+            assert blas_threads() == ({1} if needed else {2}), (order, at)
+        steps.end()
+
+
+@pytest.mark.usefixtures("two_blas_threads")
+def test_a_context_within_another_is_not_given_up_when_the_inner_one_is():
+    """A panel has one thread of BLAS all the time, whatever its solver gives back."""
+    with arrays.OneBlasThread(), arrays.OneBlasThread() as inner, inner.released():
+        assert blas_threads() == {1}
+    assert blas_threads() == {2}
+
+
+def test_the_blas_of_scipy_is_held_as_well_although_it_comes_later():
+    script = """
+import itertools
+import os
+import queue
+import subprocess
+import sys
+import threadpoolctl
+from ministyle import arrays
+
+def threads():
+    return [library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
+
+threadpoolctl.threadpool_limits(2, user_api="blas")
+one = arrays.OneBlasThread()
+with one:
+    pass
+assert not any(name.startswith("scipy") for name in sys.modules)
+import scipy.linalg
+threadpoolctl.threadpool_limits(2, user_api="blas")
+before = threads()
+with one:
+    print(threads())
+    with arrays.OneBlasThread():
+        print(threads())
+print(threads() == before, max(before))
+"""
+    first, second, last = in_a_process(script).splitlines()
+    assert set(first) <= set("[1, ]") and first == second
+    assert last == "True 2"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+def test_a_forked_process_has_neither_the_lock_nor_the_contexts_of_threads_that_it_lacks():
+    script = """
+import os, sys, threading
+import numpy, threadpoolctl
+from ministyle import arrays
+
+def threads():
+    return {library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"}
+
+threadpoolctl.threadpool_limits(2, user_api="blas")
+ready, end = threading.Event(), threading.Event()
+
+def work():
+    with arrays.OneBlasThread():
+        with arrays._blas_limit._lock:
+            ready.set()
+            end.wait(60)
+
+thread = threading.Thread(target=work)
+thread.start()
+ready.wait(60)
+child = os.fork()
+if child == 0:
+    assert threads() == {2}, threads()
+    with arrays.OneBlasThread() as one:
+        assert threads() == {1}
+        with one.released():
+            assert threads() == {2}
+    assert threads() == {2}
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+end.set()
+thread.join()
+assert threads() == {2}
+print(status)
+"""
+    assert in_a_process(script) == "0\n"
+
+
+def in_a_process(script):
+    """Run a script in a process of its own, and return what it prints."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(arrays.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -16,11 +16,11 @@ import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
 
+from ..arrays import OneBlasThread
 from .buffers import BufferPool
 
 
@@ -60,7 +60,7 @@ class Workers:
                 results[number] = task(parts[number])
 
         helpers = min(self.threads, len(parts)) - 1
-        with _one_at_a_time, _blas().limit(limits=1):
+        with _one_at_a_time, OneBlasThread():
             # Each helper runs in a copy of the caller's context, which holds the caller's np.errstate.
             futures = [self._executor.submit(copy_context().run, work) for _ in range(helpers)]
             try:
@@ -115,14 +115,7 @@ def count_strips(rows, positions_per_row, positions=2048):
     return min(rows, 2 * max(1, rows // (2 * rows_per_strip)))
 
 
-@cache
-def _blas():
-    import threadpoolctl  # here, because looking for the libraries takes a while
-
-    return threadpoolctl.ThreadpoolController().select(user_api="blas")
-
-
-_one_at_a_time = threading.Lock()  # the limit on BLAS is one for the whole process
+_one_at_a_time = threading.Lock()  # several at a time would have more threads than there are cores
 _living = weakref.WeakSet()  # all Workers of the process
 
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("folder")
 FEW_LAYERS = ("--style-layers", "conv1_1,conv2_1", "--content-layers", "conv2_1")
 COMMAND = (*TRANSFER, *FEW_LAYERS, "--iterations", "9", "--optimizer", "lbfgs", "-o", "out.png")
 CHECKPOINT = Path("out.png.checkpoint")
-KILLS = int(os.environ.get("MINISTYLE_KILLS", "6"))  # how many times the tests with SIGKILL kill
+KILLS = int(os.environ.get("MINISTYLE_KILLS", "3"))  # how many times the tests with SIGKILL kill
 
 with_sigkill = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has another way to kill")
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
+LONGEST = 1500  # letters of a sentence
 LONGEST_REASON = 300  # letters of a library's own words
 # What steers a terminal, other than the ends of lines: C0 and C1 control characters, and what turns the direction of
 # writing round. And what no encoding holds: bytes of a file's name that are no letters.
@@ -16,7 +17,17 @@ class MinistyleError(Exception):
 
     Every error that bad input can cause is one of these. The command line prints the sentence and
     exits with status 2; a program catches this class.
+
+    Parameters
+    ----------
+    sentence : str
+        It becomes one line, and the middle of a very long one is left out: the values in it may be arrays, or whatever
+        a stranger wrote.
     """
+
+    def __init__(self, sentence: str) -> None:
+        line = " ".join(sentence.split())
+        super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 3 :]}")
 
 
 @contextmanager
@@ -45,7 +56,7 @@ def as_damaged(what: str) -> Iterator[None]:
     except KeyError as error:
         raise MinistyleError(f"{what} is damaged: {error.args[0] if error.args else error!r}") from error  # no quotes
     except Exception as error:
-        reason = " ".join(str(error).split())[:LONGEST_REASON] or type(error).__name__
+        reason = str(error).strip()[:LONGEST_REASON] or type(error).__name__
         raise MinistyleError(f"{what} is damaged: {reason}") from error
 
 

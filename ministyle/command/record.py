@@ -45,11 +45,14 @@ def show_record(path):
         print(f"{_shown(kind) + ' loss':13} {loss:.6g}")
     for part, value in {**record["software"], "blas_threads": record.get("blas_threads")}.items():
         print(f"{_shown(part):13} {_shown(value)}")
-    print(f"made by       {command}")
+    print(f"made by       {command or 'Python; no command makes such a picture'}")
 
 
 def command_of(record, path):
     """Return the command that makes a picture, with placeholders for files whose names the record does not tell.
+
+    It is None where only Python can make the picture: for several paintings, or masks, without a photograph, and for a
+    size of one's own beside a photograph.
 
     Raises
     ------
@@ -59,6 +62,9 @@ def command_of(record, path):
     files = {role: picture.get("file", role.upper().replace(" ", "-")) for role, picture in record["inputs"].items()}
     settings = settings_from(record, f"in '{path}'", init=files.pop("init", None))
     styles = in_order("style", files)
+    alone = len(styles) > 1 or record["content_mask"] or any("mask" in role for role in files)
+    if alone if "content" not in files else record["size"]:
+        return None
     name, own_preset, lacks, own_flags = COMMANDS.get(("content" in files, bool(styles)), COMMANDS[True, True])
     words = [name, *(files.pop(role) for role in ("content", *styles) if role in files)]
     for kind in ("content mask", "style mask"):

@@ -137,7 +137,7 @@ def reconstruct_style(
     -------
     Result
     """
-    settings.setdefault("style_layers", layers if isinstance(layers, str) else tuple(layers))
+    settings.setdefault("style_layers", layers)
     job = Job.of(Settings.from_preset(preset, **settings), style=image, size=size, tileable=tileable)
     return _run(job, on_step, progress)
 

@@ -401,6 +401,8 @@ def invalid_part(record, parts=None):
             return "losses"
     if record.get("unfinished") or not record["inputs"]:
         return None
+    if "psnr" not in record:
+        return "psnr"
     return "psnr" if (record["psnr"] is None) != bool(in_order("style", record["inputs"])) else None
 
 

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import re
+import stat
 import tempfile
 import time
 from contextlib import contextmanager, suppress
@@ -31,9 +32,26 @@ def shipped_path(relative):
     return installed if installed.exists() else PACKAGE.parent / relative
 
 
+def open_regular(path):
+    """Open a file to read its bytes; a pipe, a device or a socket is refused, because reading it may never end.
+
+    Raises
+    ------
+    MinistyleError
+        It is no regular file, nor a folder.
+    OSError, ValueError
+        It cannot be opened, as with `open`.
+    """
+    mode = os.stat(path).st_mode
+    for is_kind, kind in ((stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"), (stat.S_ISCHR, "device")):
+        if is_kind(mode):
+            raise MinistyleError(f"'{path}' is a {kind}, and only files are read; save what it holds in a file")
+    return open(path, "rb")
+
+
 def sha256(path):
-    """Return a file's SHA-256 as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
+    """Return a file's SHA-256 as 64 hexadecimal digits; see `open_regular` for the errors."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -52,7 +70,7 @@ def version_of(path):
     """Return what changes when a file changes, or None where there is no file."""
     try:
         status = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name with a zero byte in it
         return None
     return status.st_mtime_ns, status.st_size
 

@@ -16,6 +16,7 @@ from ..jobs.job import Job
 from ..jobs.record import check_inputs, device_of, settings_from
 from ..jobs.record import outcome as outcome_of
 from ..pictures.writing import check_output, write_picture
+from ..settings import MAX_MEGAPIXELS
 from ..weights.find import find_weights
 from . import records
 from .records import Panel, plan_panel
@@ -222,7 +223,17 @@ def _job(panel):
     return Job.of(settings, content, style, size=panel.size)
 
 
-def remake(manifest, name=None, *, content=None, style=None, init=None, weights=None, on_step=None):
+def remake(
+    manifest,
+    name=None,
+    *,
+    content=None,
+    style=None,
+    init=None,
+    weights=None,
+    max_megapixels=MAX_MEGAPIXELS,
+    on_step=None,
+):
     """Make a panel again from its record.
 
     Parameters
@@ -231,6 +242,7 @@ def remake(manifest, name=None, *, content=None, style=None, init=None, weights=
     name : str, the panel's name; not needed where there is only one
     content, style, init : path, optional, of a picture that is no longer where the record says
     weights : path, optional, of the weight file; by default the one that `find_weights` finds
+    max_megapixels : see `pictures.reading.read_picture`
     on_step : see `jobs.job.Job.run`
 
     Returns
@@ -252,6 +264,7 @@ def remake(manifest, name=None, *, content=None, style=None, init=None, weights=
     given = {"content": content, "style": style, "init": init}
     inputs = {role: given[role] or folder / picture["file"] for role, picture in original["inputs"].items()}
     settings = settings_from(original, f"'{manifest}' of {original['name']}", init=inputs.get("init"), weights=weights)
+    settings = dataclasses.replace(settings, max_megapixels=max_megapixels)
     size = original["size"] and tuple(original["size"])
     panel = Panel(original["name"], settings, inputs.get("content"), inputs.get("style"), size, original["factors"])
     plan = plan_panel(panel, folder)

@@ -1,5 +1,6 @@
 """Files: those that come with the project, their hashes, and how a new one is written whole or not at all."""
 
+import errno
 import functools
 import hashlib
 import os
@@ -33,34 +34,36 @@ def shipped_path(relative):
     return installed if installed.exists() else PACKAGE.parent / relative
 
 
-@contextmanager
 def open_regular(path):
-    """Open a regular file for reading, in bytes.
+    """Open a regular file to read its bytes.
 
     A pipe that nobody writes to would make us wait for ever, and a device may have no end.
 
     Raises
     ------
     MinistyleError
-        It is no regular file: a pipe, a device, a folder.
-    OSError
-        It cannot be opened.
+        It is a pipe, a device or a socket.
+    OSError, ValueError
+        It cannot be opened, as with `open`; a folder is an IsADirectoryError.
     """
-    with open(path, "rb", opener=_open_regular) as file:
-        yield file
+    return open(path, "rb", opener=_open_regular)
 
 
 def _open_regular(path, flags):
     handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise MinistyleError(f"'{path}' is not a regular file")
-    return handle
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return handle
+    os.close(handle)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    kind = "pipe" if stat.S_ISFIFO(mode) else "device"
+    raise MinistyleError(f"'{path}' is a {kind}, and only files are read; save what it holds in a file")
 
 
 def sha256(path):
-    """Return a file's SHA-256 as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
+    """Return a file's SHA-256 as 64 hexadecimal digits; see `open_regular` for the errors."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -79,7 +82,7 @@ def version_of(path):
     """Return what changes when a file changes, or None where there is no file."""
     try:
         status = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name with a zero byte in it
         return None
     return status.st_mtime_ns, status.st_size
 

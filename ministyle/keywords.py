@@ -125,6 +125,10 @@ class SettingsKeywords(TypedDict, total=False):
     max_memory: float | str | None
     """GB that the program may take; a picture that takes more is worked on in bands."""
 
+    max_megapixels: float
+    """millions of pixels to which a picture file may decode; a larger one is refused, as a small file can hold
+    enormous pictures. Default: 64.0."""
+
     dtype: Literal["float32", "float64"]
     """type the network computes in. Default: 'float32'."""
 

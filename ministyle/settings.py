@@ -44,6 +44,9 @@ Numbers = tuple[float, ...]  # the type of a setting that is several numbers
 COLOURS = {}  # ways to treat the colours of photograph and painting, name -> method; `pictures.colours` fills it
 OWN_SIZE = "content"  # as an image size: that of the photograph itself
 MAXIMUM_SIZE = 65500  # pixels: what a JPEG file can hold
+# What a picture file may decode to, in millions of pixels. Cameras and scanners have up to some 60; larger photographs
+# are JPEG files, which are decoded smaller. Decoded bytes take at most 8 a pixel, so the limit is half a gigabyte.
+MAX_MEGAPIXELS = 64.0
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -256,6 +259,14 @@ class Settings:
         minimum=0.1,
         unit="GB",
     )
+    max_megapixels: float = _setting(
+        MAX_MEGAPIXELS,
+        "millions of pixels to which a picture file may decode; a larger one is refused, as a small file can hold "
+        "enormous pictures",
+        "ours: 0.5 GB while it is read",
+        minimum=0.01,
+        maximum=1e6,
+    )
     dtype: str = _setting("float32", "type the network computes in", "ours", DTYPES)
     convolution: str = _setting(
         "auto",
@@ -365,7 +376,7 @@ GROUPS = {
     "network": ("What sees the pictures.", ("weights", "pooling", "normalised")),
     "speed and memory": (
         "These hardly change it.",
-        ("device", "max_memory", "threads", "convolution", "dtype", "tf32"),
+        ("device", "max_memory", "max_megapixels", "threads", "convolution", "dtype", "tf32"),
     ),
 }
 

@@ -172,7 +172,7 @@ class Series:
         if all(map(self._is_there, self.outputs)):
             return
         settings = settings_of(self.options)
-        self._batch = Batch(settings, self.inputs.style, self.inputs.content_mask)
+        self._batch = Batch(settings, self.inputs.style, self.inputs.content_mask, sketch=self.options.estimate)
         if self.options.verbose:
             print(f"weights: {find_weights(settings.weights)}")
 

@@ -5,7 +5,7 @@ import argparse
 from ..experiments import features
 from ..network import POOLING
 from ..weights.load import load_network
-from .parser import add_command, add_weights_and_device, count, names, picture
+from .parser import add_command, add_max_megapixels, add_weights_and_device, count, max_megapixels_of, names, picture
 
 
 def add(commands):
@@ -33,6 +33,7 @@ def add(commands):
         help="rescale every filter to a mean activation of 1 (default: on)",
     )
     add_weights_and_device(command)
+    add_max_megapixels(command)
 
 
 def run(options):
@@ -41,7 +42,12 @@ def run(options):
         options.weights, pooling=options.pooling, normalised=options.normalised, device=options.device
     )
     distances = features.compare(
-        options.picture, options.reference, options.layers, image_size=options.image_size, network=network
+        options.picture,
+        options.reference,
+        options.layers,
+        image_size=options.image_size,
+        network=network,
+        max_megapixels=max_megapixels_of(options),
     )
     print(f"{'layer':8}  {'content':>10}  relative  {'style':>10}  relative")
     for one in distances:

@@ -48,7 +48,15 @@ def make_one(options, name, inputs, *, size=None, tileable=False):
         options = allow_unfinished(options, checkpoint)
         writer = Writer.of(options, settings, inputs)
         writer.check(output, options.overwrite)
-    job = Job.of(settings, inputs.content, inputs.style, content_mask=inputs.content_mask, size=size, tileable=tileable)
+    job = Job.of(
+        settings,
+        inputs.content,
+        inputs.style,
+        content_mask=inputs.content_mask,
+        size=size,
+        tileable=tileable,
+        sketch=options.estimate or options.list_layers,
+    )
     if options.list_layers:
         print(layer_table(job))
         return job, None, 0

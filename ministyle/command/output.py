@@ -10,6 +10,7 @@ from ..jobs.record import alpha_mask, describe_inputs, outcome, plan_picture, so
 from ..pictures.metadata import read_exif
 from ..pictures.reading import read_alpha
 from ..pictures.writing import BITS, check_output, write_picture
+from ..settings import MAX_MEGAPIXELS
 from ..styles import Style
 from ..weights.find import find_weights
 
@@ -141,6 +142,7 @@ class Writer:
     exif : bool, keep the photograph's EXIF data
     with_paths : bool, note where the input pictures are
     alpha_mask : "alpha" if the photograph's opacity is the content mask, or None
+    max_megapixels : see `pictures.reading.read_picture`
 
     Raises
     ------
@@ -148,14 +150,25 @@ class Writer:
         The photograph cannot be read.
     """
 
-    def __init__(self, sources, *, bits=8, alpha="white", exif=True, with_paths=False, alpha_mask=None):
+    def __init__(
+        self,
+        sources,
+        *,
+        bits=8,
+        alpha="white",
+        exif=True,
+        with_paths=False,
+        alpha_mask=None,
+        max_megapixels=MAX_MEGAPIXELS,
+    ):
         self.sources = sources
         self.how = {"bits": bits, "alpha": alpha, "exif": exif}
         self.with_paths, self.alpha_mask = with_paths, alpha_mask
         content = sources.get("content")
         self.bits = bits
-        self.alpha = read_alpha(content) if alpha == "keep" and content is not None else None
-        self.exif = read_exif(content) if exif and content is not None else None
+        keeps_alpha = alpha == "keep" and content is not None
+        self.alpha = read_alpha(content, max_megapixels=max_megapixels) if keeps_alpha else None
+        self.exif = read_exif(content, max_megapixels=max_megapixels) if exif and content is not None else None
 
     @classmethod
     def of(cls, options, settings, inputs):
@@ -167,6 +180,7 @@ class Writer:
             exif=options.exif,
             with_paths=options.record_paths,
             alpha_mask=alpha_mask(inputs.content_mask),
+            max_megapixels=settings.max_megapixels,
         )
 
     def check(self, path, overwrite):

@@ -228,6 +228,18 @@ def add_weights_and_device(command):
     add_device(command)
 
 
+def add_max_megapixels(command):
+    """Add `--max-megapixels`, where there are no flags for the settings."""
+    setting = next(one for one in dataclasses.fields(Settings) if one.name == "max_megapixels")
+    _add_setting(command, "--max-megapixels", setting, setting.default)
+    command.set_defaults(max_megapixels=setting.default)
+
+
+def max_megapixels_of(options):
+    """Return the limit of `--max-megapixels`, checked."""
+    return Settings(max_megapixels=options.max_megapixels).max_megapixels
+
+
 def add_device(command):
     """Add `--device`."""
     command.add_argument("--device", choices=arrays.DEVICES, default="auto", help="where to compute (default: auto)")

@@ -5,7 +5,7 @@ import json
 import shlex
 
 from ..jobs.record import NOT_RECORDED, in_order, read_record, settings_from
-from ..pictures.reading import open_picture
+from ..pictures.opening import open_picture
 from ..settings import PRESETS, Settings
 from .reconstruct import CONTENT_LACKS, TEXTURE_LACKS
 

@@ -11,7 +11,7 @@ from ..pictures.values import picture_sha256
 from ..pictures.writing import check_output, to_levels, write_picture
 from .one_picture import write_result
 from .output import Writer, check_outputs, output_path
-from .parser import add_command
+from .parser import add_command, add_max_megapixels, max_megapixels_of
 
 KINDS = {
     "content": "the content picture",
@@ -40,6 +40,7 @@ def add(commands):
             flag, dest=kind, nargs="+", metavar="FILE", help=f"{pictures}, if the record does not say where it is"
         )
     command.add_argument("--weights", help="weight file (default: the one that 'info' shows)")
+    add_max_megapixels(command)
 
 
 def run_remake(options):
@@ -62,7 +63,10 @@ def _remake_panel(options, given):
             raise MinistyleError(f"a panel is made without any {role} picture")
     _, inputs = find_inputs(options.record, options.name, **given)
     check_outputs([options.output], [*inputs.values(), options.record], options.weights)
-    picture, record, original = remake(options.record, options.name, **given, weights=options.weights)
+    limit = max_megapixels_of(options)
+    picture, record, original = remake(
+        options.record, options.name, **given, weights=options.weights, max_megapixels=limit
+    )
     written = write_result(options.output, picture, options.overwrite, write_picture)
     return _report(written, original["name"], record, original, record["picture_sha256"])
 
@@ -71,9 +75,10 @@ def _remake_picture(options, given):
     """Make a picture again from the record that it carries."""
     output = output_path(options.output, options.record.name)
     check_outputs([output], [*given.values(), options.record], options.weights)
-    again = Remake.of(options.record, given, weights=options.weights)
+    limit = max_megapixels_of(options)
+    again = Remake.of(options.record, given, weights=options.weights, max_megapixels=limit)
     check_outputs([output], again.sources.values(), options.weights)
-    writer = Writer(again.sources, **(again.original["output"] or {}))
+    writer = Writer(again.sources, **(again.original["output"] or {}), max_megapixels=limit)
     writer.check(output, options.overwrite)
     result, record = again.run()
     written = write_result(output, result.pixels, options.overwrite, partial(writer.put, record=record))

@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from ..errors import MinistyleError
@@ -61,11 +62,15 @@ def make_film(options, content, inputs):
     """
     stem = output_stem(content, inputs.styles)
     options.output = options.output or Path(stem)
-    frames, durations = _frames_in_folder(content) if options.frames else _frames_in_file(content)
+    settings = settings_of(options)
+    if options.frames:
+        frames, durations = _frames_in_folder(content)
+    else:
+        frames, durations = _frames_in_file(content, settings.max_megapixels)
     names = [f"{stem}-{number:0{max(4, len(str(len(durations))))}}.png" for number in range(1, len(durations) + 1)]
     to_file = options.output.suffix.lower() in films.FORMATS
     sources = [content, *(frames if options.frames else [])]
-    check_outputs([options.output, options.history], sources + list(inputs.sources(settings_of(options)).values()))
+    check_outputs([options.output, options.history], sources + list(inputs.sources(settings).values()))
     if not to_file:
         folder = output_folder(options, [content])
         return _run(options, frames, [folder / name for name in names], sources, inputs)
@@ -129,16 +134,18 @@ def _write(options, outputs, durations):
     """Write the film, after an interruption with the frames that are finished."""
     made = [(path, duration) for path, duration in zip(outputs, durations, strict=True) if path.exists()]
     if made:
-        size = read_picture(made[0][0]).shape[:2]  # files in a folder may differ
-        frames = [to_uint8(resize(read_picture(path), *size)) for path, _ in made]
+        read = partial(read_picture, max_megapixels=settings_of(options).max_megapixels)
+        size = read(made[0][0]).shape[:2]  # files in a folder may differ
+        frames = [to_uint8(resize(read(path), *size)) for path, _ in made]
         films.write_film(options.output, frames, [duration for _, duration in made], options.overwrite)
         print(f"film: {options.output} ({len(made)} frames, {size[1]} x {size[0]})")
 
 
-def _frames_in_file(source):
+def _frames_in_file(source, max_megapixels):
     """Return the frames of an animated file, decoded one by one, and a list of their durations."""
-    durations = [duration for _, duration in films.read_frames(source)]
-    return (frame for frame, _ in films.read_frames(source)), durations
+    read = partial(films.read_frames, source, max_megapixels=max_megapixels)
+    durations = [duration for _, duration in read()]
+    return (frame for frame, _ in read()), durations
 
 
 def _frames_in_folder(folder):

@@ -15,7 +15,7 @@ from ..weights.known import KNOWN_FILES, PREPROCESSING, SHIPPED_SHA256, known_fi
 from ..weights.load import load_network
 from ..weights.means import mean_activations, store_mean_activations
 from ..weights.own import DTYPES
-from .parser import add_command, add_device, count
+from .parser import add_command, add_device, add_max_megapixels, count, max_megapixels_of
 
 
 def add(commands):
@@ -68,6 +68,7 @@ def add(commands):
     command.add_argument("--into", required=True, help="weight file that gets them, in place of those that it has")
     command.add_argument("--weights", help="weight file of the network that is measured (default: that of --into)")
     add_device(command)
+    add_max_megapixels(command)
 
 
 def run_import(options):
@@ -155,7 +156,8 @@ def run_normalise(options):
             f"the mean activations of '{source.path}' ({source.architecture}) do not fit '{target.path}' "
             f"({target.architecture})"
         )
-    photographs = [read_picture(path, options.image_size) for path in options.photographs]
+    limit = max_megapixels_of(options)
+    photographs = [read_picture(path, options.image_size, max_megapixels=limit) for path in options.photographs]
     means = mean_activations(load_network(source, device=options.device), photographs)
     circumstances = {
         "mean_activation_photographs": [Path(path).name for path in options.photographs],

@@ -26,7 +26,7 @@ FREE = (
     *("image_size", "side", "style_size", "init", "seed", "noise_std", "iterations", "optimizer", "history_size"),
     *("strength", "content_weight", "style_weight", "style_layer_weights", "tv_weight", "tv_edge", "colours"),
     *("style_scale", "style_blend", "content_layer_weights", "colours_after"),
-    *("learning_rate", "bounds", "ftol", "gtol", "pyramid", "max_memory"),
+    *("learning_rate", "bounds", "ftol", "gtol", "pyramid", "max_memory", "max_megapixels"),
 )
 
 
@@ -131,8 +131,8 @@ def memory_warning(job, available):
 def _largest_that_fits(job, available):
     """Return the flag, with its value, that makes the picture as large as memory allows, or None."""
     settings, size = job.settings, job.size
-    paintings = [style.picture.shape[:2] for style in job.styles]
-    there = [*([] if job.photograph is None else [job.photograph.shape[:2]]), *paintings]
+    paintings = job.style_sizes
+    there = [*([] if job.photograph is None else [job.photograph_size]), *paintings]
     # A texture may have a size of its own, whatever that of the painting; a tileable one is rounded.
     own_size = any(abs(side - whole) >= MULTIPLE for side, whole in zip(size, there[0], strict=True))
     measured = "longest" if own_size else settings.side

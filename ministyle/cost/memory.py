@@ -4,6 +4,7 @@ What an evaluation keeps is counted from the architecture's table, see docs/perf
 scratch memory of the fast convolution. The rest was measured on a CPU.
 """
 
+import bisect
 import math
 from dataclasses import dataclass
 from functools import partial
@@ -93,10 +94,13 @@ def _lowest_cut(bytes_of, height, limit):
     """Return the bytes and the height of the bands: None where none are needed, else the greatest that fits, or 64."""
     if limit is None or bytes_of() <= limit:
         return bytes_of(), None
-    choices = list(range(MULTIPLE, height, MULTIPLE))
+    choices = range(MULTIPLE, height, MULTIPLE)
     if not choices:  # no lower than one band
         return bytes_of(), None
-    rows = next((rows for rows in reversed(choices) if bytes_of(rows=rows) <= limit), MULTIPLE)
+    # Where one height does not fit, no greater one does, so the greatest that fits can be found by halving. The bytes
+    # grow with the height, until a band and what surrounds it are all of the picture; that takes what no bands take.
+    fitting = bisect.bisect_left(choices, True, key=lambda rows: bytes_of(rows=rows) > limit)
+    rows = choices[max(0, fitting - 1)]
     return bytes_of(rows=rows), rows
 
 

@@ -16,6 +16,7 @@ from ..arrays import to_host
 from ..network import Network
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize
+from ..settings import MAX_MEGAPIXELS
 from ..terms import CONTENT_LAYERS, STYLE_LAYERS
 from ..types import Picture
 from ..weights.load import load_network
@@ -29,6 +30,7 @@ def style_features(
     *,
     image_size: int | None = None,
     network: Network | None = None,
+    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> NDArray[Any]:  # (D,)
     """Return a picture's style as one vector, made of its Gram matrices.
 
@@ -47,6 +49,8 @@ def style_features(
         Length in pixels to which the longest side is scaled; by default the picture stays as it is.
     network : Network, optional
         By default the normalised network with average pooling. For many pictures, load it once and pass it here.
+    max_megapixels : float
+        A file that decodes to more millions of pixels is refused.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def style_features(
     """
     network = network or load_network(normalised=True)
     names = network.architecture.layer_names(layers)
-    activations = network.features(read_picture(image, image_size), names)
+    activations = network.features(read_picture(image, image_size, max_megapixels=max_megapixels), names)
     return np.concatenate([_upper_triangle(_gram_matrix(activations[name])) for name in names]) / len(names) ** 0.5
 
 
@@ -100,6 +104,7 @@ def compare(
     *,
     image_size: int | None = None,
     network: Network | None = None,
+    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> list[Distance]:
     """Return how far apart two pictures are in the network's terms, a `Distance` for each layer.
 
@@ -109,7 +114,7 @@ def compare(
         If they differ in size, `picture` is scaled to the size of `reference` for the comparison of content. Style is
         compared without scaling.
     layers : sequence of layer names
-    image_size, network : see `style_features`
+    image_size, network, max_megapixels : see `style_features`
 
     Returns
     -------
@@ -117,7 +122,7 @@ def compare(
     """
     network = network or load_network(normalised=True)
     names = network.architecture.layer_names(layers)
-    picture, reference = read_picture(picture, image_size), read_picture(reference, image_size)
+    picture, reference = (read_picture(one, image_size, max_megapixels=max_megapixels) for one in (picture, reference))
     target = network.features(reference, names)
     own_size = network.features(picture, names)
     fitted = picture if picture.shape == reference.shape else resize(picture, *reference.shape[:2])

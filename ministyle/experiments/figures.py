@@ -249,12 +249,13 @@ def draw(figure, folder, records):
 
 
 def _scaled(path, settings):
-    return to_uint8(read_picture(path, with_own_size(settings, path).image_size, settings.side))
+    size = with_own_size(settings, path).image_size
+    return to_uint8(read_picture(path, size, settings.side, max_megapixels=settings.max_megapixels))
 
 
 def _with_inset(picture, panel):
     """Lay the painting, in a white frame, over the lower left corner, as in the paper."""
-    painting = read_picture(panel.style)
+    painting = read_picture(panel.style, max_megapixels=panel.settings.max_megapixels)
     height, width = size_to_fit(painting.shape[:2], max(1, round(INSET * max(picture.shape))))
     framed = np.full((height + 4, width + 4, 3), 255, np.uint8)
     framed[2:-2, 2:-2] = to_uint8(resize(painting, height, width))

@@ -16,6 +16,7 @@ from ..jobs.job import Job
 from ..jobs.record import check_inputs, device_of, settings_from
 from ..jobs.record import outcome as outcome_of
 from ..pictures.writing import check_output, write_picture
+from ..settings import MAX_MEGAPIXELS
 from ..weights.find import find_weights
 from . import records
 from .records import Panel, plan_panel
@@ -253,7 +254,17 @@ def _folder_of(manifest):
     return manifest.parent if manifest.name in records.MANIFESTS else manifest.parent.parent
 
 
-def remake(manifest, name=None, *, content=None, style=None, init=None, weights=None, on_step=None):
+def remake(
+    manifest,
+    name=None,
+    *,
+    content=None,
+    style=None,
+    init=None,
+    weights=None,
+    max_megapixels=MAX_MEGAPIXELS,
+    on_step=None,
+):
     """Make a panel again from its record.
 
     Parameters
@@ -262,6 +273,7 @@ def remake(manifest, name=None, *, content=None, style=None, init=None, weights=
     name : str, the panel's name; not needed where there is only one
     content, style, init : path, optional, of a picture that is no longer where the record says
     weights : path, optional, of the weight file; by default the one that `find_weights` finds
+    max_megapixels : see `pictures.reading.read_picture`
     on_step : see `jobs.job.Job.run`
 
     Returns
@@ -280,6 +292,7 @@ def remake(manifest, name=None, *, content=None, style=None, init=None, weights=
     manifest = Path(manifest)
     original, inputs = find_inputs(manifest, name, content=content, style=style, init=init)
     settings = settings_from(original, f"'{manifest}' of {original['name']}", init=inputs.get("init"), weights=weights)
+    settings = dataclasses.replace(settings, max_megapixels=max_megapixels)
     size = original["size"] and tuple(original["size"])
     check_inputs(original, inputs, original["name"])
     panel = Panel(original["name"], settings, inputs.get("content"), inputs.get("style"), size, original["factors"])

@@ -117,22 +117,23 @@ def pictures_of(panel):
         A picture is not a file, or cannot be read.
     """
     settings = panel.settings
-    content = _decode("content", panel.content, settings.image_size, settings.side)
-    style = _decode("style", panel.style, settings.style_size or settings.image_size, settings.side)
-    return content, style, _decode("init", settings.start_picture)
+    limit = settings.max_megapixels
+    content = _decode("content", panel.content, limit, settings.image_size, settings.side)
+    style = _decode("style", panel.style, limit, settings.style_size or settings.image_size, settings.side)
+    return content, style, _decode("init", settings.start_picture, limit)
 
 
-def _decode(role, path, size=None, side="longest"):
+def _decode(role, path, max_megapixels, size=None, side="longest"):
     if path is None:
         return None
     if not isinstance(path, str | os.PathLike):
         raise MinistyleError(f"the {role} picture of a panel must be a file, not {type(path).__name__}")
-    return _read(path, size, side, version_of(path))
+    return _read(path, size, side, max_megapixels, version_of(path))
 
 
 @functools.lru_cache(maxsize=64)
-def _read(path, size, side, version):
-    return read_picture(path, size, side)
+def _read(path, size, side, max_megapixels, version):
+    return read_picture(path, size, side, max_megapixels=max_megapixels)
 
 
 def _describe_input(path, folder):

@@ -30,7 +30,7 @@ class Batch:
     Parameters
     ----------
     settings : Settings
-    style, content_mask : see `jobs.job.Job.of`
+    style, content_mask, sketch : see `jobs.job.Job.of`
 
     Raises
     ------
@@ -38,18 +38,20 @@ class Batch:
         Whatever would fail for every photograph: a painting, the start or the weights cannot be read.
     """
 
-    def __init__(self, settings, style, content_mask=None):
+    def __init__(self, settings, style, content_mask=None, *, sketch=False):
         self.settings, self.style, self.content_mask = settings, style, content_mask
+        self.sketch = sketch
         from_content = isinstance(settings.init, str) and settings.init == "content"
         # Without a photograph yet, so with another start than that, and without masks, which are of its size.
         start = {"init": "noise"} if from_content else {}
         model = replace(settings, **start, colours="painting", colours_after=None)
-        self._network = Job.of(model, style=style).network
+        self._network = Job.of(model, style=style, sketch=True).network
         self._targets = Targets()
 
     def job(self, content):
         """Return the `Job` for a photograph: a path, PIL image or array, see `jobs.job.Job.of` for the errors."""
-        return self._sharing(Job.of(self.settings, content, self.style, content_mask=self.content_mask))
+        job = Job.of(self.settings, content, self.style, content_mask=self.content_mask, sketch=self.sketch)
+        return self._sharing(job)
 
     def next_frame(self, content, before, last):
         """Return the `Job` for a frame of a film that is not its first.
@@ -64,14 +66,18 @@ class Batch:
         last : the finished frame before it: path, PIL image or array (H, W, 3), RGB, 0 to 255
         """
         job = self.job(content)
-        before, last = (resize(read_picture(picture), *job.size) for picture in (before, last))
+        iterations = max(1, round(FRAME_SHARE * self.settings.iterations))
+        job = replace(job, settings=replace(job.settings, pyramid=False, iterations=iterations), origin=None)
+        if self.sketch:
+            return self._sharing(job)
+        before, last = (resize(self._read(picture), *job.size) for picture in (before, last))
         change = np.abs(job.photograph - before).max(axis=2, keepdims=True)
         moved = ((change - STILL) / (MOVED - STILL)).clip(0, 1)
         start = (moved * job.photograph + (1 - moved) * last).astype(np.float32)
-        iterations = max(1, round(FRAME_SHARE * self.settings.iterations))
-        return self._sharing(
-            replace(job, settings=replace(job.settings, pyramid=False, iterations=iterations), init=start, origin=None)
-        )
+        return self._sharing(replace(job, init=start))
+
+    def _read(self, picture):
+        return read_picture(picture, max_megapixels=self.settings.max_megapixels)
 
     def _sharing(self, job):
         job = replace(job, targets=self._targets)

@@ -20,18 +20,18 @@ from ..objective import Objective
 from ..pictures.colours import COLOURS, check_colours, finish
 from ..pictures.masks import in_sizes
 from ..pictures.reading import read_picture
-from ..pictures.sizes import resize
+from ..pictures.sizes import check_size, resize
 from ..pictures.values import psnr
 from ..settings import STARTS, Settings
 from ..solvers import BOUNDS, OnStep, Outcome
 from ..solvers.problem import INTERRUPTED
-from ..styles import Masks, Style, Styles
+from ..styles import Masks, Style, Styles, as_styles
 from ..types import Array, Picture
 from ..weights.load import load_network
 from .checkpoint import Checkpoint, Standing
 from .record import Origin
 from .record import outcome as outcome_of
-from .regions import read_styles
+from .regions import SKETCH, length_of, read_scaled, read_styles, scaled_size, size_in_full
 from .result import Result
 from .scales import Scale, continued, joined, scales, with_own_size
 from .targets import Targets
@@ -54,6 +54,7 @@ class Job:
         Let opposite edges fit, so that copies of the picture side by side show no seam. Its sides are multiples of 16.
     init : float32 array (H, W, 3), the picture to begin with, or None where the settings name another start
     targets : Targets that jobs with the same network share, or None
+    sketch : bool, are the pictures small ones, and all but `size` is to be worked out for large ones? See `of`.
     origin : Origin, what the pictures are, for the record of the result; or None, and the result has no record
     """
 
@@ -64,6 +65,7 @@ class Job:
     tileable: bool = False
     init: NDArray[np.float32] | None = field(default=None, repr=False)
     targets: Targets | None = field(default=None, repr=False)
+    sketch: bool = False
     origin: Origin | None = field(default=None, repr=False)
 
     @classmethod
@@ -76,6 +78,7 @@ class Job:
         content_mask: Masks | None = None,
         size: tuple[int, int] | None = None,
         tileable: bool = False,
+        sketch: bool = False,
     ) -> "Job":
         """Make a job of pictures, which are decoded and scaled here.
 
@@ -90,6 +93,9 @@ class Job:
             Of the picture to be made; by default that of the content picture, or else of the style picture, once it has
             been scaled to `settings.image_size`.
         tileable : bool
+        sketch : bool
+            Decode pictures no larger than an estimate needs, which takes little memory. The job then has the size of
+            the whole one and can be estimated, but not run.
 
         Raises
         ------
@@ -97,25 +103,30 @@ class Job:
             A picture cannot be read, the start asks for a picture that is not there, or the size is not tileable.
         """
         check_colours(settings, content)
+        if size is not None:
+            check_size(size)
         settings = with_own_size(settings, content, style)
         photograph, asked_size = None, size
         if content is not None:
-            photograph = read_picture(content, settings.image_size, settings.side)
-        own_size = None if photograph is None else photograph.shape[:2]
-        styles = read_styles(settings, style, content, content_mask, size or own_size)
+            photograph, own_size = read_scaled(content, settings.image_size, settings, sketch)
+        else:
+            own_size = None
+        styles = read_styles(settings, style, content, content_mask, size or own_size, sketch=sketch)
         if size is None:
             size = own_size or styles[0].picture.shape[:2]
+            if sketch and own_size is None:
+                size = scaled_size(as_styles(style)[0].picture, length_of(settings, styles[0].scale), settings)
             size = tuple(max(1, round(side / TILE)) * TILE for side in size) if tileable else size
         init = None
         if settings.start_picture is not None:
-            init = _read_start(settings.start_picture)
+            init = _read_start(settings.start_picture, settings.max_megapixels, SKETCH if sketch else None)
         elif settings.init != "noise" and not {"content": content is not None, "style": styles}[settings.init]:
             raise MinistyleError(f"init (={settings.init!r}) asks for a {settings.init} picture, and there is none")
         if tileable:
             _check_tileable(size, styles)
             settings = replace(settings, border="zero")  # of the settings; the network's own border is periodic
         origin = Origin.of(settings, content, style, content_mask, asked_size)
-        return cls(settings, photograph, styles, tuple(size), tileable, init, origin=origin)
+        return cls(settings, photograph, styles, tuple(size), tileable, init, origin=origin, sketch=sketch)
 
     @cached_property
     def network(self) -> Network:
@@ -165,9 +176,17 @@ class Job:
 
     def style_sizes_at(self, scale: Scale) -> list[tuple[int, int]]:
         """Return the (height, width) of each painting at a scale, with what surrounds it."""
-        return [
-            tuple(side + 2 * self.margin for side in scale.reduced(style.picture.shape[:2])) for style in self.styles
-        ]
+        return [tuple(side + 2 * self.margin for side in scale.reduced(size)) for size in self.style_sizes]
+
+    @property
+    def style_sizes(self) -> list[tuple[int, int]]:
+        """The (height, width) of each painting."""
+        return [size_in_full(one.picture, self.settings, one.scale, self.sketch) for one in self.styles]
+
+    @property
+    def photograph_size(self) -> tuple[int, int] | None:
+        """The (height, width) of the photograph, or None without one."""
+        return None if self.photograph is None else size_in_full(self.photograph, self.settings, None, self.sketch)
 
     def styles_at(self, scale: Scale) -> list[Style]:
         """Return the styles as the network sees them at a scale, their masks and regions in the sizes that fit."""
@@ -235,6 +254,8 @@ class Job:
         Exception
             Whatever `on_step` raises. What ends a run under way has an attribute `result`, the `Result` so far.
         """
+        if self.sketch:
+            raise MinistyleError("this job is a sketch, for an estimate; make another one to run it")
         plan = None if self.origin is None else self.origin.plan(self.settings, self.tileable)
         checkpoint = Checkpoint(None, every=0) if checkpoint is None else checkpoint
         checkpoint.open(self, Standing() if begin is None else begin)
@@ -354,8 +375,8 @@ def _check_tileable(size, styles):
         )
 
 
-def _read_start(init):
+def _read_start(init, max_megapixels, size):
     """Read the picture to begin with. A bare word that is no file was meant to be one of `STARTS`."""
     if isinstance(init, str) and not os.path.splitext(init)[1] and not os.path.exists(init):
         raise MinistyleError(f"init (={init!r}) must be {', '.join(STARTS)} or a picture, and there is no such file")
-    return read_picture(init)
+    return read_picture(init, size, max_megapixels=max_megapixels)

@@ -80,7 +80,8 @@ def estimate_transfer(
     Estimate
         Printed, it is a sentence.
     """
-    return Job.of(Settings.from_preset(preset, **settings), content, style, content_mask=content_mask).estimate()
+    chosen = Settings.from_preset(preset, **settings)
+    return Job.of(chosen, content, style, content_mask=content_mask, sketch=True).estimate()
 
 
 @names_settings("content-reconstruction")

@@ -45,8 +45,8 @@ from .regions import ALPHA, NUMBERS, as_masks, is_alpha, with_own_numbers
 
 FORMAT = "ministyle picture 1"
 SAVED = {"bits": 8, "alpha": "white", "exif": False}  # the output that `Result.save` writes
-# Settings that are not in a record: it has the hash of the weights, and the result does not depend on the threads.
-NOT_RECORDED = ("weights", "threads")
+# Settings that are not in a record: it has the hash of the weights, and the result does not depend on the others.
+NOT_RECORDED = ("weights", "threads", "max_megapixels")
 OPTIONAL = ("size", "tileable", "content_mask", "output")  # parts of a record that count as None where they are missing
 LONGEST = 200_000  # letters of a record; it has some 3000
 DEEPEST = 20  # lists and dictionaries within one another; a manifest has 5
@@ -220,7 +220,7 @@ def _describe(source, with_path):
     """Return the hash of a picture's file, or None for an array, and the file's path if it is wanted."""
     if isinstance(source, str | os.PathLike):
         path = {"file": Path(source).absolute().as_posix()} if with_path else {}
-        return {**path, "sha256": None if Path(source).is_fifo() else sha256_once(source)}  # a pipe is read only once
+        return {**path, "sha256": sha256_once(source)}
     if hasattr(source, "read") and source.seekable():
         source.seek(0)
         source = source.read()

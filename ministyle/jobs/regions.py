@@ -10,20 +10,24 @@
 """
 
 from dataclasses import replace
+from functools import partial
 from operator import mul
 
 import numpy as np
 
 from ..errors import MinistyleError
 from ..pictures.masks import GREY, check_proportions, corresponding, in_sizes, read_mask
+from ..pictures.opening import size_of
 from ..pictures.reading import read_alpha, read_picture
+from ..pictures.sizes import size_to_fit
 from ..styles import as_styles
 
 NUMBERS = ("style_blend", "style_scale")  # settings that have a number for each painting
+SKETCH = 256  # pixels, the longest side of a picture that is read for an estimate alone, which times no larger one
 ALPHA = "alpha"  # in place of a content mask: the photograph's own opacity
 
 
-def read_styles(settings, style, content=None, content_mask=None, size=None):
+def read_styles(settings, style, content=None, content_mask=None, size=None, *, sketch=False):
     """Decode paintings and masks.
 
     Parameters
@@ -33,6 +37,7 @@ def read_styles(settings, style, content=None, content_mask=None, size=None):
     content : path, PIL image or array, the photograph, of which only the opacity is needed here
     content_mask : mask, `ALPHA`, a sequence of masks, or None; see above
     size : (height, width) of the picture to be made, by default that of the first painting
+    sketch : bool, see `read_scaled`; regions are small as well then
 
     Returns
     -------
@@ -47,18 +52,64 @@ def read_styles(settings, style, content=None, content_mask=None, size=None):
         are too many masks or numbers, or too few.
     """
     several = as_styles(style)
-    masks = _content_masks(content_mask, content)
+    masks = _content_masks(content_mask, content, settings.max_megapixels)
     if masks and not several:
         raise MinistyleError("a content mask says where styles go, and there is no style picture")
     settings = with_own_numbers(settings, several)
     weights, scales = (_each(settings, name, len(several)) for name in NUMBERS)
     decoded = []
     for one, weight, scale in zip(several, weights, scales, strict=True):
-        length = max(16, round((settings.style_size or settings.image_size) * scale))
-        picture = read_picture(one.picture, length, settings.side)
+        picture, full = read_scaled(one.picture, length_of(settings, scale), settings, sketch)
+        size = size or full
         decoded.append(replace(one, picture=picture, weight=weight, scale=scale))
-    size = size or (decoded[0].picture.shape[:2] if decoded else None)
-    return tuple(in_sizes(one, one.picture, size) for one in _with_regions(decoded, masks, size))
+    drawn = size_to_fit(size, min(SKETCH, max(size))) if sketch and size else size
+    return tuple(
+        in_sizes(one, one.picture, drawn) for one in _with_regions(decoded, masks, size, settings.max_megapixels)
+    )
+
+
+def read_scaled(source, length, settings, sketch=False):
+    """Return a picture scaled to a length, float32 (H, W, 3), and its (height, width).
+
+    Parameters
+    ----------
+    source : see `reading.read_picture`
+    length : int, of the side that the settings name, in pixels
+    settings : Settings
+    sketch : bool
+        The picture has no side longer than `SKETCH`; the size is the one that it would have otherwise.
+    """
+    if not sketch:
+        picture = read_picture(source, length, settings.side, max_megapixels=settings.max_megapixels)
+        return picture, picture.shape[:2]
+    size = scaled_size(source, length, settings)
+    return read_picture(source, min(SKETCH, max(size)), max_megapixels=settings.max_megapixels), size
+
+
+def scaled_size(source, length, settings):
+    """Return the (height, width) of what `read_scaled` returns without a sketch."""
+    return size_to_fit(size_of(source, max_megapixels=settings.max_megapixels), length, settings.side)
+
+
+def size_in_full(picture, settings, scale=None, sketch=False):
+    """Return a picture's (height, width); of a sketch, those of the picture that it stands for, but for rounding.
+
+    Parameters
+    ----------
+    picture : array (H, W, 3), see `read_scaled`
+    settings : Settings
+    scale : float, of a painting, or None for the photograph
+    sketch : bool
+    """
+    if not sketch:
+        return picture.shape[:2]
+    length = settings.image_size if scale is None else length_of(settings, scale)
+    return size_to_fit(picture.shape[:2], length, settings.side)
+
+
+def length_of(settings, scale):
+    """Return the length in pixels of a painting's side, the one that the settings name."""
+    return max(16, round((settings.style_size or settings.image_size) * scale))
 
 
 def with_own_numbers(settings, styles):
@@ -102,27 +153,28 @@ def _pictures(count):
     return "1 style picture" if count == 1 else f"{count} style pictures"
 
 
-def _content_masks(content_mask, content):
+def _content_masks(content_mask, content, max_megapixels):
     """Return the regions of each content mask, a list of dictionaries."""
     masks, read = as_masks(content_mask), []
     for number, mask in enumerate(masks, 1):
         name = "content mask" if len(masks) == 1 else f"content mask {number}"
         if is_alpha(mask):
-            opacity = None if content is None else read_alpha(content)
+            opacity = None if content is None else read_alpha(content, max_megapixels=max_megapixels)
             if opacity is None:
                 raise MinistyleError("content_mask (='alpha') needs a photograph that is transparent in parts")
             if not opacity.max() > 0:
                 raise MinistyleError("the photograph is transparent everywhere: nothing would take the style")
             read.append({GREY: opacity})
         else:
-            read.append(read_mask(mask, name))
+            read.append(read_mask(mask, name, max_megapixels=max_megapixels))
     return read
 
 
-def _with_regions(styles, content_masks, size):
+def _with_regions(styles, content_masks, size, max_megapixels):
     """Return styles with masks and regions as arrays, one for each pair of painting and colour."""
+    read = partial(read_mask, max_megapixels=max_megapixels)
     masks = [
-        None if one.mask is None else read_mask(one.mask, _name("style", styles, number))
+        None if one.mask is None else read(one.mask, _name("style", styles, number))
         for number, one in enumerate(styles)
     ]
     for number, (one, mask) in enumerate(zip(styles, masks, strict=True)):
@@ -136,13 +188,13 @@ def _with_regions(styles, content_masks, size):
     if any(mask is not None and GREY not in mask for mask in masks):
         raise MinistyleError("a style mask is colour-coded; the content mask must be so, too")
     masks = [None if mask is None else mask[GREY] for mask in masks]
-    regions = _regions(styles, [mask[GREY] for mask in content_masks], size)
+    regions = _regions(styles, [mask[GREY] for mask in content_masks], size, read)
     return [replace(one, mask=m, region=r) for one, m, r in zip(styles, masks, regions, strict=True)]
 
 
-def _regions(styles, content_masks, size):
+def _regions(styles, content_masks, size, read):
     """Return for each style the region that grey content masks, or the style itself, give it."""
-    own = [None if one.region is None else read_mask(one.region, "region of a style") for one in styles]
+    own = [None if one.region is None else read(one.region, "region of a style") for one in styles]
     if content_masks and any(own):
         raise MinistyleError("give either content masks or regions of the styles, not both")
     if any(own):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import MinistyleError
 from ..files import sha256_once
+from ..settings import MAX_MEGAPIXELS
 from ..styles import Style
 from ..weights.find import find_weights
 from .job import Job
@@ -38,7 +39,7 @@ class Remake:
     job: Job
 
     @classmethod
-    def of(cls, path, sources=None, *, weights=None):
+    def of(cls, path, sources=None, *, weights=None, max_megapixels=MAX_MEGAPIXELS):
         """Read a picture's record, and find and check what it was made from.
 
         Parameters
@@ -46,6 +47,7 @@ class Remake:
         path : path of a picture file that carries a record
         sources : dict, role -> path of a picture, where the record does not say where it is
         weights : path, optional, of the weight file; by default the one that `find_weights` finds
+        max_megapixels : see `pictures.reading.read_picture`
 
         Raises
         ------
@@ -63,7 +65,7 @@ class Remake:
         found = find_weights(weights)
         if sha256_once(found) != original["weights_sha256"]:
             raise MinistyleError(f"'{found}' is not the weight file that {path.name} was made with")
-        settings = dataclasses.replace(settings, device=device_of(original))
+        settings = dataclasses.replace(settings, device=device_of(original), max_megapixels=max_megapixels)
         pictures, masks, regions = (_by_number(kind, sources) for kind in ("style", "style mask", "content mask"))
         content_mask = regions.pop("", original["content_mask"])  # one for all styles
         styles = [

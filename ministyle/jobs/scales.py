@@ -12,7 +12,7 @@ The scales were chosen by looking at pictures and by measuring loss against time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..pictures.reading import size_of
+from ..pictures.opening import size_of
 from ..pictures.sizes import resize
 from ..settings import OWN_SIZE, Settings
 from ..solvers import Step
@@ -66,7 +66,8 @@ def with_own_size(settings: Settings, content: Picture | None = None, style: Any
     """
     if settings.image_size != OWN_SIZE:
         return settings
-    sides = size_of(as_styles(style)[0].picture if content is None else content)
+    picture = as_styles(style)[0].picture if content is None else content
+    sides = size_of(picture, max_megapixels=settings.max_megapixels)
     return replace(settings, image_size=max(sides) if settings.side == "longest" else min(sides))
 
 

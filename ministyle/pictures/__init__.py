@@ -9,6 +9,7 @@ Only this room knows picture files and their variety. Read its files in this ord
 | `values` | round pixels to bytes; compare two pictures |
 | `profiles` | from a file's colour profile to sRGB |
 | `sixteen` | 16 bits per channel, which Pillow does not read and write |
+| `opening` | a picture file, opened but not decoded: is it one, and not too large? |
 | `reading` | a picture file, a PIL image or an array -> (H, W, 3) |
 | `masks` | a mask -> its regions |
 | `metadata` | what a file says beside its pixels: EXIF data, the record |

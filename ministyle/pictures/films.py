@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,8 +11,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageSequence
 
-from ..errors import MinistyleError
+from ..errors import MinistyleError, as_damaged
 from ..files import new_file
+from ..settings import MAX_MEGAPIXELS
+from .opening import check_pixels, open_picture
 from .writing import check_file
 
 # Ends of names. The frames of other files are pages, or one picture in two sizes; and a photograph is not opened twice.
@@ -39,33 +42,32 @@ class FilmFormat:
 
 def frame_count(source):
     """Return how many frames an animated file has; 1 for any other picture, and for what is none."""
-    if Path(source).suffix.lower() not in ANIMATED:
+    if not isinstance(source, str | os.PathLike) or Path(source).suffix.lower() not in ANIMATED:
         return 1
     try:
-        with Image.open(source) as film:
+        with open_picture(source) as film:
             return getattr(film, "n_frames", 1)
-    except Exception:  # whoever reads it says what is wrong with it; each decoder has its own errors
+    except MinistyleError:  # whoever reads it says what is wrong with it
         return 1
 
 
-def read_frames(source):
+def read_frames(source, *, max_megapixels=MAX_MEGAPIXELS):
     """Yield (PIL image, milliseconds) for each frame of an animated file, decoded when it is asked for.
 
     Raises
     ------
     MinistyleError
-        A frame is damaged.
+        A frame is damaged or has too many pixels, see `reading.read_picture`.
     """
-    with Image.open(source) as film:
+    with open_picture(source, max_megapixels=max_megapixels) as film:
+        check_pixels(film.size, f"'{source}'", max_megapixels)
         frames = ImageSequence.Iterator(film)
         for number in itertools.count(1):
-            try:
+            with as_damaged(f"frame {number} of '{source}'"):
                 frame = next(frames, None)
                 if frame is None:
                     return
                 frame = frame.copy()
-            except Exception as error:  # each decoder has its own
-                raise MinistyleError(f"frame {number} of '{source}' is damaged: {error}") from None
             yield frame, frame.info.get("duration") or DURATION
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import MinistyleError
-from .reading import READABLE
+from .opening import READABLE, register_formats
 
 
 def pictures_in(path):
@@ -23,8 +23,8 @@ def pictures_in(path):
         return [path]
     if not path.is_dir():
         raise MinistyleError(f"there is no folder or picture '{path}'")
-    Image.init()
-    endings = {ending for ending, name in Image.registered_extensions().items() if name in READABLE}
+    register_formats()
+    endings = {ending for ending, name in Image.EXTENSION.items() if name in READABLE}
     pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in endings and not p.name.startswith("."))
     if not pictures:
         raise MinistyleError(f"there is no picture in folder '{path}'")

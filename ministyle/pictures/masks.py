@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..arrays import to_host
 from ..errors import MinistyleError
+from ..settings import MAX_MEGAPIXELS
 from .reading import read_picture
 
 COLOURED = 48  # grey levels between a pixel's channels, from which on it is coloured and not grey
@@ -20,13 +21,14 @@ LEAST = 0.005  # of the picture: smaller regions are rounding at edges
 GREY = ""  # the name of a grey mask's region
 
 
-def read_mask(source, name="mask"):
+def read_mask(source, name="mask", *, max_megapixels=MAX_MEGAPIXELS):
     """Return a mask's regions.
 
     Parameters
     ----------
     source : path, PIL image or array, see `reading.read_picture`; an array may also hold fractions, 0 to 1, or bools
     name : str, for messages
+    max_megapixels : see `reading.read_picture`
 
     Returns
     -------
@@ -35,22 +37,22 @@ def read_mask(source, name="mask"):
     Raises
     ------
     MinistyleError
-        The mask cannot be read, or is black.
+        The mask cannot be read, is black, or has no colour that is frequent.
     """
     if hasattr(source, "ndim"):
         source = to_host(source)
         if source.size and source.dtype.kind in "bf" and source.max() <= 1:
             source = source * 255.0
-    pixels = read_picture(source)
+    pixels = read_picture(source, max_megapixels=max_megapixels)
     if (np.ptp(pixels, axis=2) > COLOURED).mean() >= LEAST:
-        return _by_colour(pixels)
+        return _by_colour(pixels, name)
     grey = pixels.mean(axis=2) / 255
     if not grey.max() > 0:
         raise MinistyleError(f"the {name} is black everywhere: nothing would take the style")
     return {GREY: grey}
 
 
-def _by_colour(pixels):
+def _by_colour(pixels, name):
     """Return the regions of a colour-coded mask: every pixel goes to the nearest of the colours that are frequent."""
     red, green, blue = np.rint(pixels).astype(np.uint32).transpose(2, 0, 1)
     codes, counts = np.unique(red << 16 | green << 8 | blue, return_counts=True)
@@ -60,7 +62,13 @@ def _by_colour(pixels):
         colour = np.array([code >> 16, code >> 8 & 255, code & 255], np.float32)
         if count >= LEAST * red.size and all(_distance(colour, other) > SAME for other in colours):
             colours.append(colour)
-    nearest = np.argmin([_distance(pixels, colour) for colour in colours], axis=0)
+    if not colours:
+        raise MinistyleError(f"the {name} has more colours than regions: none of them fills {LEAST:.1%} of it")
+    nearest, least = np.zeros(red.shape, int), _distance(pixels, colours[0])
+    for number, colour in enumerate(colours[1:], 1):
+        distance = _distance(pixels, colour)
+        nearest[distance < least] = number
+        least = np.minimum(distance, least)
     names = ["#{:02x}{:02x}{:02x}".format(*map(int, colour)) for colour in colours]
     return {name: (nearest == number).astype(np.float32) for number, name in enumerate(names)}
 

@@ -7,9 +7,13 @@ that programs hand on when they convert or resize a picture; XMP is often droppe
 picture's caption.
 """
 
+from contextlib import suppress
+
 from PIL import ExifTags, Image
 
-from .reading import open_picture
+from ..errors import MinistyleError, as_damaged
+from ..settings import MAX_MEGAPIXELS
+from .opening import check_pixels, exif_of, open_picture
 
 KEYWORD = "ministyle"  # of a PNG's text
 BEGINNING = '{"format": "ministyle '  # of a record: EXIF's user comment may be the photographer's
@@ -25,17 +29,18 @@ KEPT = (  # of the tags that describe a picture; the others say how its file sto
 # that a JPEG has for all EXIF data; and the photograph's own width, height and thumbnail's data.
 DROPPED = (Base.MakerNote, Base.ExifImageWidth, Base.ExifImageHeight, ExifTags.IFD.Interop)
 SRGB = 1
+LONGEST = 1_000_000  # bytes of EXIF data that a result keeps
 
 
-def read_exif(source):
+def read_exif(source, *, max_megapixels=MAX_MEGAPIXELS):
     """Return what a result keeps of a photograph's EXIF data, or None where there is none.
 
     Orientation, thumbnail, maker's notes and the photograph's size are left out; where the photograph was taken is not.
-    Damaged EXIF data count as none.
+    EXIF data that are damaged, or too long to be meant, count as none.
 
     Parameters
     ----------
-    source : see `reading.read_picture`
+    source, max_megapixels : see `reading.read_picture`
 
     Returns
     -------
@@ -46,13 +51,15 @@ def read_exif(source):
     MinistyleError
         The source cannot be opened as a picture.
     """
-    picture = open_picture(source)
-    if picture is None:
-        return None
-    try:
-        return _kept(picture.getexif())
-    except Exception:  # whatever Pillow makes of damaged data
-        return None
+    with open_picture(source, max_megapixels=max_megapixels) as picture:
+        if picture is None:
+            return None
+        try:
+            with as_damaged("EXIF data"):
+                kept = _kept(exif_of(picture, max_megapixels=max_megapixels))
+        except MinistyleError:
+            return None
+    return None if kept is None or len(kept) > LONGEST else kept
 
 
 def _kept(exif):
@@ -90,24 +97,25 @@ def read_text(source):
     MinistyleError
         The source cannot be opened as a picture.
     """
-    picture = open_picture(source)
-    if picture is None:
-        return None
     texts = []
-    for find in (_own_text, _comment):
-        try:
-            texts.append(find(picture))
-        except Exception:  # damaged, or a text that Pillow finds too long
-            texts.append("")
+    with open_picture(source) as picture:
+        if picture is None:
+            return None
+        for find in (_own_text, _comment):
+            with suppress(MinistyleError), as_damaged("a text"):  # or one that Pillow finds too long
+                texts.append(find(picture))
     return next((text for text in texts if text.startswith(BEGINNING)), None)
 
 
 def _own_text(picture):
-    """Return the text that a PNG holds, or nothing."""
-    return str(getattr(picture, "text", {}).get(KEYWORD, ""))
+    """Return the text that a PNG holds, or nothing. One that stands behind the pixels takes decoding them."""
+    if KEYWORD not in picture.info:
+        check_pixels(picture.size, "the picture", MAX_MEGAPIXELS)
+        return str(getattr(picture, "text", {}).get(KEYWORD, ""))
+    return str(picture.info[KEYWORD])
 
 
 def _comment(picture):
     """Return EXIF's user comment, or nothing."""
-    comment = picture.getexif().get_ifd(ExifTags.IFD.Exif).get(Base.UserComment, b"")
+    comment = exif_of(picture).get_ifd(ExifTags.IFD.Exif).get(Base.UserComment, b"")
     return comment.removeprefix(CODE).decode("ascii", "replace")

@@ -10,25 +10,26 @@ MODES = ("RGB", "RGBA", "L", "CMYK")  # of PIL images, for which a profile can b
 SRGB_NAMES = ("sRGB", "sRGB built-in", "sRGB IEC61966-2.1")
 
 
-def to_srgb(picture, profile):
-    """Convert a PIL image from its colour profile to sRGB.
+def transform_to_srgb(profile, mode):
+    """Return a function that converts PIL images from a colour profile to sRGB.
 
     Parameters
     ----------
-    picture : PIL image, in one of `MODES`
     profile : bytes, an ICC profile
+    mode : str, of the images, one of `MODES`
 
     Returns
     -------
-    PIL image
-        RGB, or RGBA if the picture is RGBA. A picture with a damaged profile is returned as it is.
+    function of PIL image -> PIL image
+        RGB, or RGBA if `mode` is RGBA. With a damaged profile it returns an image as it is.
     """
-    output_mode = picture.mode if picture.mode == "RGBA" else "RGB"
+    output_mode = mode if mode == "RGBA" else "RGB"
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode=output_mode)
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, output_mode)
     except (ImageCms.PyCMSError, OSError):
-        return picture
+        return lambda picture: picture
+    return transform.apply
 
 
 def is_srgb(profile):

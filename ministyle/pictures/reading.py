@@ -2,33 +2,45 @@
 
 Files vary: rotated photographs, transparency, grey and CMYK pictures, colour profiles, 16 bits per channel. All of
 them become float32 RGB here. 16 bits are read as 16, unless there is a colour profile to apply: Pillow does that with
-8. A damaged file, or a picture beyond Pillow's limit of size, is refused with a sentence.
+8.
+
+Pixels are bytes, as Pillow has them, until a strip of them at a time becomes floating-point numbers, see
+`sizes.Strips`. So a picture of 64 million pixels takes half a gigabyte, and not four.
 """
 
-import io
-import os
-import re
-import warnings
-from pathlib import Path
+import functools
+from contextlib import contextmanager
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile
 
 from ..arrays import to_host
-from ..errors import MinistyleError
-from .profiles import MODES, is_srgb, to_srgb
+from ..errors import MinistyleError, as_damaged
+from ..settings import MAX_MEGAPIXELS
+from .opening import TURNED, check_pixels, is_array, load, open_stream, stream_of, unwrapped, upright_size
+from .profiles import MODES, is_srgb, transform_to_srgb
 from .sixteen import decode_lower_bytes, has_sixteen_bits
-from .sizes import resize, size_to_fit
+from .sizes import Strips, size_to_fit
 
-# Of all that Pillow can open. For EPS and WMF it would start other programs, and others are no formats of photographs.
-# Pillow has HEIF once the program that uses this package registers it, with pillow-heif for instance.
-READABLE = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "AVIF", "JPEG2000", "TGA", "HEIF")
-SHOWN = "PNG, JPEG, WebP, TIFF, AVIF, ..."
-ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:/|.*://")  # a path writes an address with a single slash
+# A JPEG file can be decoded to a half, a quarter or an eighth of its size, which is quick and takes little memory. It
+# stays this many times larger than the picture that is wanted, whose pixels then hardly differ.
+GAP = 3
 _SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+# EXIF's orientation mark -> how Pillow turns a picture upright
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_TOP_LAST = (3, 4, 7, 8)  # whose first upright row is the last row, or column, of the file
+_LEFT_LAST = (2, 3, 6, 7)  # likewise, whose first upright column
 
 
-def read_picture(source, size=None, side="longest"):  # -> (H, W, 3)
+def read_picture(source, size=None, side="longest", *, max_megapixels=MAX_MEGAPIXELS):  # -> (H, W, 3)
     """Return a picture as a float32 array, RGB, 0 to 255.
 
     Parameters
@@ -42,26 +54,25 @@ def read_picture(source, size=None, side="longest"):  # -> (H, W, 3)
         Length in pixels of the side that `side` names. The picture is scaled up or down to it.
     side : {"longest", "shortest"}
         Which side of the picture `size` measures.
+    max_megapixels : float
+        A file that decodes to more millions of pixels is refused.
 
     Raises
     ------
     MinistyleError
-        The source cannot be read as a picture or is empty; see `size_to_fit` for an impossible size.
+        The source cannot be read as a picture, is empty or too large; see `size_to_fit` for an impossible size.
     """
-    pixels, alpha = _decoded(source)
-    if alpha is not None:
-        pixels = pixels * alpha[:, :, np.newaxis] + 255 * (1 - alpha[:, :, np.newaxis])
-    if size is not None:
-        pixels = resize(pixels, *size_to_fit(pixels.shape[:2], size, side))
-    return pixels
+    with _strips_of(source, size, side, max_megapixels) as (strips, wanted):
+        laid = Strips(strips.height, strips.width, lambda *lines: _on_white(strips.rows(*lines)), strips.box)
+        return laid.whole() if wanted is None else laid.resized(*wanted)
 
 
-def read_alpha(source, size=None, side="longest"):  # -> (H, W) or None
+def read_alpha(source, size=None, side="longest", *, max_megapixels=MAX_MEGAPIXELS):  # -> (H, W) or None
     """Return how opaque a picture is, or None where it is opaque everywhere.
 
     Parameters
     ----------
-    source, size, side : see `read_picture`, whose result has the same height and width
+    source, size, side, max_megapixels : see `read_picture`, whose result has the same height and width
 
     Returns
     -------
@@ -72,171 +83,134 @@ def read_alpha(source, size=None, side="longest"):  # -> (H, W) or None
     MinistyleError
         See `read_picture`.
     """
-    _, alpha = _decoded(source)
-    if alpha is None or alpha.min() == 1:
-        return None
-    if size is not None:
-        height, width = size_to_fit(alpha.shape, size, side)
-        alpha = resize(255 * alpha[:, :, np.newaxis], height, width)[:, :, 0] / 255
-    return alpha
+    with _strips_of(source, size, side, max_megapixels) as (strips, wanted):
+        if not any(rows.shape[2] == 4 and rows[:, :, 3].min() < 255 for _, _, rows in strips):
+            return None
+        opacity = Strips(strips.height, strips.width, lambda *lines: strips.rows(*lines)[:, :, 3:], strips.box)
+        return (opacity.whole() if wanted is None else opacity.resized(*wanted))[:, :, 0] / 255
 
 
-def open_picture(source):
-    """Return a picture file, opened but not decoded, as a PIL image; a PIL image as it is; None for an array.
-
-    Raises
-    ------
-    MinistyleError
-        The source cannot be opened as a picture.
-    """
-    source = _unwrapped(source)
-    if _is_array(source):
-        return None
-    return source if isinstance(source, Image.Image) else _open(*_data_of(source))
+def _on_white(rows):  # (h, W, 3) or (h, W, 4) -> (h, W, 3)
+    """Return colours, those with opacity laid on white."""
+    if rows.shape[2] == 3:
+        return rows
+    alpha = rows[:, :, 3:] / 255
+    return rows[:, :, :3] * alpha + 255 * (1 - alpha)
 
 
-def size_of(source):
-    """Return a picture's own (height, width) in pixels, upright; its pixels are not decoded.
-
-    Raises
-    ------
-    MinistyleError
-        The source cannot be opened as a picture.
-    """
-    picture = open_picture(source)
-    if picture is None:
-        return _unwrapped(source).shape[:2]
-    width, height = picture.size
-    turned = picture.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
-    return (width, height) if turned else (height, width)
-
-
-def _decoded(source):  # -> (H, W, 3), (H, W) or None
-    """Return a picture's colours, 0 to 255, and its opacity, 0 to 1, float32 both; None without an alpha channel."""
-    source = _unwrapped(source)
-    if _is_array(source):
-        return _from_array(to_host(source), "the picture")
-    if isinstance(source, Image.Image):
-        return _decode(source, "the picture")
-    data, name = _data_of(source)
-    with _open(data, name) as picture:
-        return _decode(picture, name, _open(data, name) if has_sixteen_bits(picture) else None)
-
-
-def _unwrapped(source):
-    """Return the picture that something has as its `pixels`, such as a `Result`; any other source as it is."""
-    return source.pixels if hasattr(source, "pixels") else source
-
-
-def _is_array(source):
-    """Say whether a source is an array, of the host or of a GPU."""
-    return hasattr(source, "ndim") and not isinstance(source, memoryview)
-
-
-def _data_of(source):
-    """Return the bytes of a picture file, and what to call it in a sentence."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        data, name = bytes(source), f"the picture of {len(source)} bytes"
-    elif isinstance(source, str | os.PathLike):
-        data, name = _bytes_of_file(source), f"picture '{source}'"
-    elif hasattr(source, "read"):
-        data, name = _bytes_of_stream(source), f"the picture in {type(source).__name__}"
+@contextmanager
+def _strips_of(source, size, side, max_megapixels):
+    """Yield a picture as `Strips` of 3 or, with opacity, 4 channels, and the (height, width) wanted, or None."""
+    source = unwrapped(source)
+    if is_array(source):
+        strips = _from_array(to_host(source), "the picture")
+        yield strips, None if size is None else size_to_fit((strips.height, strips.width), size, side)
+    elif isinstance(source, Image.Image):
+        with as_damaged("the picture"):
+            if isinstance(source, ImageFile.ImageFile):
+                check_pixels(source.size, "the picture", max_megapixels)
+            strips = _from_pil(source, "the picture")
+            yield strips, None if size is None else size_to_fit((strips.height, strips.width), size, side)
     else:
-        raise MinistyleError(
-            f"a picture must be a path, an open file, bytes, a PIL image or an array, got {type(source).__name__}"
-        )
-    if not data:
-        raise MinistyleError(f"{name} is empty (0 bytes)")
-    return data, name
+        with stream_of(source, max_megapixels) as (stream, name), as_damaged(name):
+            yield _decoded(stream, name, size, side, max_megapixels)
 
 
-def _bytes_of_file(source):
-    """Read a file; each kind of failure has its own sentence."""
-    if ADDRESS.match(str(source)):
-        raise MinistyleError(f"'{source}' is an address; download the picture, and name the file")
-    path = Path(source)
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise MinistyleError(f"there is no picture '{path}'") from None
-    except IsADirectoryError:
-        raise MinistyleError(f"'{path}' is a folder, not a picture") from None
-    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte in it
-        raise MinistyleError(f"picture '{path}' cannot be read: {error}") from None
-
-
-def _bytes_of_stream(stream):
-    """Read an open file from its beginning."""
-    try:
-        if stream.seekable():
-            stream.seek(0)
-        data = stream.read()
-    except (OSError, ValueError, AttributeError) as error:  # ValueError: it is closed
-        raise MinistyleError(f"the picture in {type(stream).__name__} cannot be read: {error}") from None
-    if not isinstance(data, bytes):
-        raise MinistyleError(f"the picture in {type(stream).__name__} must be open for bytes, not for text")
-    return data
-
-
-def _open(data, name):
-    """Open the bytes of a picture file as a PIL image, which is not decoded yet."""
-    Image.init()
-    known = [picture_format for picture_format in READABLE if picture_format in Image.OPEN]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # large, but not yet refused; or damaged metadata
-            return Image.open(io.BytesIO(data), "r", known)
-    except UnidentifiedImageError:
-        if data[4:12] in (b"ftypavif", b"ftypavis") and "AVIF" not in Image.SAVE:
-            raise MinistyleError(f"{name} is in the format AVIF, which takes Pillow 11.3 or newer") from None
-        raise MinistyleError(f"{name.removeprefix('picture ')} is not a picture that can be read ({SHOWN})") from None
-    except Image.DecompressionBombError as error:
-        raise MinistyleError(f"{name} is too large: {error}") from None
-    except Exception as error:
-        raise MinistyleError(f"{name} is damaged: {error}") from None
-
-
-def _decode(picture, name, lower=None):
-    """Turn a PIL image into colours and opacity. Pillow decodes it only now, and may find that it is damaged.
-
-    `lower` is the same picture, opened once more, where it has 16 bits; see `sixteen`.
-    """
-    try:
-        return _from_pil(picture, name, lower)
-    except MinistyleError:
-        raise
-    except Exception as error:  # each decoder has its own errors: OSError, SyntaxError, RuntimeError, ...
-        raise MinistyleError(f"{name} is damaged: {error}") from None
-
-
-def _from_pil(picture, name, lower):
-    """Turn a PIL image of any mode into colours and opacity."""
+def _decoded(stream, name, size, side, max_megapixels):
+    """Return the picture in an open file as `Strips`, and the (height, width) wanted, or None."""
+    picture = open_stream(stream, name)
     if 0 in picture.size:
         raise MinistyleError(f"{name} is empty: {picture.width} x {picture.height} pixels")
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode in _SIXTEEN_BIT_MODES:
-        return _from_array(np.asarray(picture), name, white=65535)
-    if picture.mode == "F":
-        return _from_array(np.asarray(picture), name)
+    own_size, part, wanted = picture.size, None, None
+    reducible = size is not None and picture.format in ("JPEG", "MPO")
+    if not reducible:
+        check_pixels(own_size, name, max_megapixels)
+    if size is not None:
+        wanted = size_to_fit(upright_size(picture, max_megapixels), size, side)
+    if reducible:
+        part = _reduce(picture, wanted)
+        check_pixels(picture.size, name, max_megapixels, own_size)
+    deep = has_sixteen_bits(picture)
+    load(picture)
+    return _from_pil(picture, name, part, open_stream(stream, name) if deep else None), wanted
+
+
+def _reduce(picture, wanted):
+    """Let a JPEG file be decoded to a picture that is smaller, but still `GAP` times as large as the one wanted.
+
+    Return the (width, height) that it would then have exactly, which are no whole numbers, or None for another file.
+    """
+    height, width = wanted
+    if picture.getexif().get(ExifTags.Base.Orientation) in TURNED:
+        height, width = width, height
+    drafted = picture.draft(None, (GAP * width, GAP * height))
+    return None if drafted is None else drafted[1][2:]
+
+
+def _from_pil(picture, name, part=None, lower=None):
+    """Return a PIL image of any mode as `Strips`.
+
+    Parameters
+    ----------
+    picture : PIL image
+    name : str, for messages
+    part : (width, height), optional, that counts, in pixels and fractions of them
+    lower : the same picture, opened once more, where it has 16 bits; see `sixteen`
+    """
+    if 0 in picture.size:
+        raise MinistyleError(f"{name} is empty: {picture.width} x {picture.height} pixels")
+    load(picture)  # before it is asked for its orientation: that of some files is then done
+    orientation = picture.getexif().get(ExifTags.Base.Orientation)
+    size = (picture.width, picture.height) if orientation in TURNED else (picture.height, picture.width)
+    box = None if part is None else _upright_box(size, part, orientation)
     profile = picture.info.get("icc_profile")
-    if profile and is_srgb(profile):
-        profile = None
+    profile = None if profile and is_srgb(profile) else profile
+    take = functools.partial(_upright_rows, picture, orientation)
+    if picture.mode in _SIXTEEN_BIT_MODES or picture.mode == "F":
+        white = 255 if picture.mode == "F" else 65535
+        return _from_rows(lambda *lines: np.asarray(take(*lines)), size, name, white=white)
     # Profiles are applied to 8 bits, which is what Pillow can; and so are single colours that stand for transparent.
     if lower is not None and not profile and "transparency" not in picture.info:
         decode_lower_bytes(lower)
-        lower = ImageOps.exif_transpose(lower)
-        return _from_array(256 * np.asarray(picture, np.uint16) + np.asarray(lower), name, white=65535)
+        load(lower)
+
+        def both(*lines):
+            return 256 * np.asarray(take(*lines), np.uint16) + np.asarray(_upright_rows(lower, orientation, *lines))
+
+        return _from_rows(both, size, name, white=65535)
+    transform = functools.cache(functools.partial(transform_to_srgb, profile))
+    return _from_rows(lambda *lines: np.asarray(_as_rgb(take(*lines), profile, transform)), size, name, box=box)
+
+
+def _as_rgb(picture, profile, transform):
+    """Return a PIL image in the mode RGB or, if it may be transparent, RGBA."""
     if picture.mode in ("P", "PA", "LA", "La", "RGBa") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
     if profile and picture.mode in MODES:
-        picture = to_srgb(picture, profile)
-    if picture.mode != "RGBA":
-        picture = picture.convert("RGB")
-    return _from_array(np.asarray(picture), name)
+        picture = transform(picture.mode)(picture)
+    return picture if picture.mode == "RGBA" else picture.convert("RGB")
 
 
-def _from_array(array, name, white=255):
-    """Turn an array of 1, 3 or 4 channels, with values 0 to `white`, into colours and opacity."""
+def _upright_rows(picture, orientation, top, bottom):
+    """Return rows of a PIL image as they are when it is upright, as a PIL image."""
+    length = picture.width if orientation in TURNED else picture.height
+    first, last = (length - bottom, length - top) if orientation in _TOP_LAST else (top, bottom)
+    turned = orientation in TURNED
+    strip = picture.crop((first, 0, last, picture.height) if turned else (0, first, picture.width, last))
+    return strip.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else strip
+
+
+def _upright_box(size, part, orientation):  # -> (left, top, right, bottom)
+    """Return the part that counts of an upright picture, given its (height, width), and the part as the file has it."""
+    height, width = size
+    right, bottom = reversed(part) if orientation in TURNED else part
+    left = width - right if orientation in _LEFT_LAST else 0
+    top = height - bottom if orientation in _TOP_LAST else 0
+    return left, top, min(width, left + right), min(height, top + bottom)
+
+
+def _from_array(array, name):
+    """Return an array of 1, 3 or 4 channels, with values 0 to 255, as `Strips`."""
     pixels = array[:, :, np.newaxis] if array.ndim == 2 else array
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4):
         raise MinistyleError(f"{name} must be an array (H, W, 3), got shape {array.shape}")
@@ -244,11 +218,40 @@ def _from_array(array, name, white=255):
         raise MinistyleError(f"{name} is empty: its array has shape {array.shape}")
     if pixels.dtype.kind not in "uif":
         raise MinistyleError(f"{name} must hold numbers 0 to 255, got data type {pixels.dtype}")
-    pixels = pixels.astype(np.float32)
-    if not np.isfinite(pixels).all():
-        raise MinistyleError(f"{name} holds numbers that are not finite (nan or infinity)")
-    if array.dtype.kind == "f" and 0 < pixels.max() <= 1:  # as other libraries have pictures; they would be black here
-        raise MinistyleError(f"{name} holds fractions, 0 to {pixels.max():.3g}; multiply it by 255 to get grey levels")
-    pixels = (pixels / (white / 255)).clip(0, 255)
-    alpha = pixels[:, :, 3] / 255 if pixels.shape[2] == 4 else None
-    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels[:, :, :3], alpha
+    return _from_rows(lambda top, bottom: pixels[top:bottom], pixels.shape[:2], name)
+
+
+def _from_rows(levels, size, name, white=255, box=None):
+    """Return `Strips` of what is asked for row by row.
+
+    Parameters
+    ----------
+    levels : function of (top, bottom) -> array (bottom - top, W) or (bottom - top, W, C), with values 0 to `white`
+    size : (height, width)
+    name : str, for messages
+    white : number
+    box : see `Strips`
+    """
+
+    def rows(top, bottom):
+        pixels = levels(top, bottom)
+        pixels = pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
+        pixels = (pixels.astype(np.float32) / (white / 255)).clip(0, 255)
+        return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+
+    height, width = size
+    if levels(0, 1).dtype.kind == "f":
+        _check_numbers((part for _, _, part in Strips(height, width, levels)), name)
+    return Strips(height, width, rows, box)
+
+
+def _check_numbers(strips, name):
+    """Refuse floating-point numbers that are not finite, or are fractions of 1, with which a picture would be black."""
+    largest = 0.0
+    for strip in strips:
+        pixels = strip.astype(np.float32)
+        if not np.isfinite(pixels).all():
+            raise MinistyleError(f"{name} holds numbers that are not finite (nan or infinity)")
+        largest = max(largest, pixels.max())
+    if 0 < largest <= 1:  # as other libraries have pictures; they would be black here
+        raise MinistyleError(f"{name} holds fractions, 0 to {largest:.3g}; multiply it by 255 to get grey levels")

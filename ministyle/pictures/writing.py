@@ -22,6 +22,7 @@ from ..errors import MinistyleError
 from ..files import new_file
 from . import sixteen
 from .metadata import KEYWORD, add_comment
+from .opening import register_formats
 from .profiles import srgb_profile
 from .sizes import resize
 from .values import picture_sha256, to_uint8, to_uint16
@@ -176,7 +177,7 @@ def _check_format(path, bits, alpha):
         raise MinistyleError(f"bits (={bits!r}) must be 8 or 16")
     chosen = FORMATS[path.suffix.lower()]
     if chosen.name == "AVIF":
-        Image.init()
+        register_formats()
         if "AVIF" not in Image.SAVE:
             raise MinistyleError(f"output '{path}' cannot be written: AVIF takes Pillow 11.3 or newer")
     if bits == 16 and not chosen.deep:

@@ -12,6 +12,7 @@ from conftest import bare_settings
 from ministyle.cost import estimate as module
 from ministyle.cost.estimate import Estimate, estimate, memory_warning
 from ministyle.cost.memory import make_plan, run_bytes, style_bytes
+from ministyle.errors import MinistyleError
 from ministyle.jobs.job import Job
 from ministyle.solvers import SOLVERS
 
@@ -203,3 +204,51 @@ def test_a_tileable_texture_is_not_sent_into_bands():
 def test_a_warning_with_nothing_to_offer_still_warns():
     warning = memory_warning(job_of(replace(CPU, image_size=64), (64, 64), (64, 64)), available=1e6)
     assert "0.0 GB are free" in warning and "would fit" not in warning and ";" not in warning
+
+
+# A sketch ----------------------------------------------------------------------------------------------------
+
+SKETCHES = {
+    "photograph and painting": ({"image_size": 900}, (400, 600), (300, 500), {}),
+    "shortest side": ({"image_size": 700, "side": "shortest"}, (400, 601), (307, 500), {}),
+    "painting of a size of its own": ({"image_size": 400, "style_size": 1400}, (400, 600), (300, 500), {}),
+    "painting scaled": ({"image_size": 400, "style_scale": (3.0,)}, (400, 600), (300, 500), {}),
+    "pyramid": ({"image_size": 1100, "pyramid": True, "border": "mirror"}, (400, 600), (300, 501), {}),
+    "own size": ({"image_size": "content"}, (400, 611), (300, 500), {}),
+    "mask": (
+        {"image_size": 900},
+        (400, 600),
+        (300, 500),
+        {"content_mask": np.tile([0, 255], (40, 30)).astype("uint8")},
+    ),
+    "small": ({"image_size": 100}, (400, 600), (300, 500), {}),
+    "texture": ({"image_size": 901}, None, (303, 500), {}),
+    "texture of a size": ({"image_size": 600}, None, (300, 500), {"size": (700, 444)}),
+    "tileable": ({"image_size": 600}, None, (300, 500), {"tileable": True}),
+    "bands": ({"image_size": 2000, "max_memory": 3.0}, (400, 600), (300, 500), {}),
+    "start": ({"image_size": 900, "init": np.zeros((700, 700, 3), "uint8")}, (400, 600), (300, 500), {}),
+}
+
+
+@pytest.mark.parametrize("case", SKETCHES)
+def test_a_sketch_is_estimated_as_the_job_itself(case, seen):
+    changes, *sizes, options = SKETCHES[case]
+    settings = replace(CPU, **changes)
+    whole, sketch = (job_of(settings, *sizes, **options, sketch=one) for one in (False, True))
+    expected, found = estimate(whole), estimate(sketch)
+    assert (found.size, found.band_rows) == (expected.size, expected.band_rows)
+    assert found.bytes == pytest.approx(expected.bytes, rel=0.01)
+    assert found.seconds == pytest.approx(expected.seconds, rel=0.02)
+    warnings = [re.sub(r"\d+(\.\d+)?", "", str(memory_warning(job, 0.5e9))) for job in (whole, sketch)]
+    assert warnings[0] == warnings[1]
+
+
+def test_a_sketch_holds_small_pictures_and_cannot_be_run():
+    mask = np.full((400, 600), 200, np.uint8)
+    settings = replace(CPU, image_size=20_000, style_size=30_000, init=np.zeros((900, 900, 3), np.uint8))
+    sketch = job_of(settings, (400, 600), (300, 500), content_mask=mask, sketch=True)
+    assert sketch.size == (13333, 20_000)
+    (style,) = sketch.styles
+    assert max(*sketch.photograph.shape, *style.picture.shape, *style.region.shape, *sketch.init.shape) <= 256
+    with pytest.raises(MinistyleError, match="sketch"):
+        sketch.run()

@@ -170,6 +170,26 @@ def test_the_painting_s_bands_are_as_high_as_fit():
         assert style_bytes((256, 256), CPU, **sizes, rows=plan.style_rows + 64) > limit
 
 
+def test_the_height_of_bands_is_found_without_trying_all(monkeypatch):
+    """A picture as high as a side can be has a thousand heights. The oracle tries them."""
+    size, heights, calls = (65500, 64), range(64, 65500, 64), []
+    without = run_bytes(size, CPU)
+    taken = {rows: run_bytes(size, CPU, rows=rows) for rows in heights}
+
+    def counted(*arguments, **options):
+        calls.append(options)
+        return run_bytes(*arguments, **options)
+
+    monkeypatch.setattr("ministyle.cost.memory.run_bytes", counted)
+    lowest, largest = taken[64], max(taken.values())
+    for limit in [*np.linspace(lowest, without - 1, 40), taken[heights[-1]] - 1, largest - 1]:
+        if limit < without:
+            expected = max(rows for rows in heights if taken[rows] <= limit)
+            plan = make_plan(CPU, size, limit=limit)
+            assert (plan.rows, plan.bytes) == (expected, taken[expected])
+    assert len(calls) < 42 * 20
+
+
 def test_the_limit_is_the_settings_own_unless_another_is_named():
     settings = replace(CPU, max_memory=7.0)
     assert make_plan(settings, (2048, 2048)) == make_plan(CPU, (2048, 2048), limit=7e9)

@@ -69,3 +69,19 @@ def test_resizing_averages(random):
     region = random.uniform(size=(40, 60)).astype(np.float32)
     np.testing.assert_allclose(resize_mask(region, 20, 30), region.reshape(20, 2, 30, 2).mean(axis=(1, 3)), rtol=1e-5)
     assert resize_mask(region, 40, 60) is region
+
+
+def test_a_mask_of_noise_in_all_colours_is_refused(random):
+    noise = random.integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    assert "the content mask has more colours than regions" in sentence(read_mask, noise, "content mask")
+
+
+def test_every_pixel_goes_to_the_nearest_of_many_colours(random):
+    levels = np.array([0, 127, 255])
+    colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 3)
+    chosen = random.integers(0, 27, (60, 60))
+    regions = read_mask(
+        (colours[chosen] + random.integers(-9, 9, (60, 60, 3))).clip(0, 255).astype(np.uint8) // 30 * 30
+    )
+    assert sum(regions.values()).tolist() == np.ones((60, 60)).tolist()
+    assert len(regions) == 27

@@ -9,8 +9,9 @@ from conftest import sentence
 from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 
 from ministyle.pictures.metadata import read_exif, read_text
+from ministyle.pictures.opening import size_of
 from ministyle.pictures.profiles import srgb_profile
-from ministyle.pictures.reading import read_picture, size_of
+from ministyle.pictures.reading import read_picture
 from ministyle.pictures.values import picture_sha256
 from ministyle.pictures.writing import FORMATS, write_picture
 

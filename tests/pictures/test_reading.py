@@ -1,6 +1,5 @@
 import io
 import struct
-import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +8,7 @@ import pytest
 from conftest import sentence
 from PIL import Image, ImageCms
 
+from ministyle.pictures import sizes
 from ministyle.pictures.profiles import srgb_profile
 from ministyle.pictures.reading import read_alpha, read_picture
 from ministyle.pictures.writing import write_picture
@@ -198,6 +198,15 @@ def test_a_colour_profile_is_converted_to_srgb(mode, tmp_path):
     assert np.abs(srgb * 255 - ramp).max() > 50
 
 
+def test_a_profile_is_applied_to_every_strip(tmp_path, random, monkeypatch):
+    monkeypatch.setattr(sizes, "STRIP", 7 * 90)
+    picture = Image.fromarray(random.integers(0, 256, (70, 90, 3), dtype=np.uint8))
+    opened = ImageCms.ImageCmsProfile(io.BytesIO(linear_profile()))
+    expected = ImageCms.profileToProfile(picture, opened, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    assert np.abs(np.asarray(expected, float) - np.asarray(picture)).max() > 20  # else the test would show nothing
+    assert np.array_equal(read_picture(saved(tmp_path, picture, icc_profile=linear_profile())), np.asarray(expected))
+
+
 @pytest.mark.parametrize("profile", [b"no profile", linear_profile()[:200], linear_profile()[:128]])
 def test_a_damaged_colour_profile_is_ignored(profile, tmp_path, pixels):
     path = saved(tmp_path, Image.fromarray(pixels), icc_profile=profile)
@@ -274,21 +283,6 @@ def test_what_is_no_picture_is_refused_by_name(name, words, tmp_path):
     saved(tmp_path, Image.new("F", (3, 2), np.nan), "nan.tif")
     refusal = sentence(read_picture, tmp_path / name)
     assert str(tmp_path / name) in refusal and words in refusal
-
-
-def test_a_picture_too_large_to_be_meant_is_refused_by_name(tmp_path, pixels, monkeypatch):
-    path = saved(tmp_path, Image.fromarray(pixels), "bomb.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    refusal = sentence(read_picture, path)
-    assert "bomb.png" in refusal and "too large" in refusal
-
-
-def test_a_large_photograph_is_read_without_a_warning(tmp_path, pixels, monkeypatch):
-    path = saved(tmp_path, Image.fromarray(pixels))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)  # Pillow warns above this and refuses above twice this
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert np.array_equal(read_picture(path), pixels)
 
 
 @pytest.mark.parametrize(

@@ -50,14 +50,19 @@ def open_regular(path):
 
 
 def _open_regular(path, flags):
-    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    mode = os.fstat(handle).st_mode
-    if stat.S_ISREG(mode):
-        return handle
-    os.close(handle)
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    kind = "pipe" if stat.S_ISFIFO(mode) else "device"
+    kind = "socket"
+    try:
+        handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISREG(mode):
+            return handle
+        os.close(handle)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        kind = "pipe" if stat.S_ISFIFO(mode) else "device"
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # what a socket says
+            raise
     raise MinistyleError(f"'{path}' is a {kind}, and only files are read; save what it holds in a file")
 
 

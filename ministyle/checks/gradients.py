@@ -26,6 +26,7 @@ from .measures import SPACING, adjoint_error, directional_error, roomiest_direct
 LINEAR_TOLERANCE = 1e-8
 DIRECTION_TOLERANCE = 1e-7
 
+LARGEST = 4096  # pixels
 CANDIDATES = 16  # random directions, of which `roomiest_direction` chooses one
 WHOLE = "pixels to loss"
 BORDER = "zero"  # what the whole network sees around a picture
@@ -103,7 +104,7 @@ def check_gradients(
     Parameters
     ----------
     weights : path or Weights, optional, see `load_network`
-    size : int, side in pixels of the picture that goes through the network, at least 16
+    size : int, side in pixels of the picture that goes through the network, 16 to `LARGEST`
     directions : int, how many random directions each check tries
     seed : int, of everything random
     device : {"auto", "cpu", "cuda"}
@@ -122,8 +123,8 @@ def check_gradients(
     MinistyleError
         `size` or `directions` is too small, or the network cannot be loaded.
     """
-    if size < 16:
-        raise MinistyleError(f"size (={size}) must be at least 16, or conv5_1 has no positions")
+    if not 16 <= size <= LARGEST:
+        raise MinistyleError(f"size (={size}) must be from 16, below which conv5_1 has no positions, to {LARGEST}")
     if directions < 1:
         raise MinistyleError(f"directions (={directions}) must be at least 1")
     if seed < 0:

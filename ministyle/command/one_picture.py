@@ -155,7 +155,11 @@ def write_result(output, pixels, overwrite, write):
     except MinistyleError as error:
         print(f"ministyle: {error}", file=sys.stderr)
         free = Path(tempfile.mkdtemp(prefix="ministyle-")) / output.name
-        write(free, pixels, False)
+        try:
+            write(free, pixels, False)
+        except MinistyleError:
+            free.parent.rmdir()
+            raise
     return free
 
 

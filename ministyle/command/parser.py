@@ -20,6 +20,7 @@ SECTIONS = {  # of the help: title -> what the flags there do, in a line; the he
     "while it runs": "How it goes, and what is said on the way.",
     **{title: line for title, (line, _) in GROUPS.items()},
 }
+DIGITS = 9  # of a number: of iterations, of pixels along a side
 
 
 class Help(argparse.HelpFormatter):
@@ -68,6 +69,8 @@ class Parser(argparse.ArgumentParser):
 
         Where commands follow, only flags before the command are this parser's.
         """
+        if any("\0" in str(word) for word in args or ()):
+            self.error("no word of a command can hold a zero byte")
         args = sys.argv[1:] if args is None else list(args)
         for argument in takewhile(lambda word: word != "--" and (word[:1] == "-" or not self._subparsers), args):
             flag = argument.split("=")[0]
@@ -267,8 +270,8 @@ def check_picture(name):
 
 def count(text):
     """Parse a whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    if not text.isdecimal() or len(text) > DIGITS or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1, with at most {DIGITS} digits")
     return int(text)
 
 

@@ -80,8 +80,8 @@ def layers_label(names):
 def parse_layers(text):
     """Return the set of style layers that a text names, such as "3", the paper's first three, or "conv1_1+conv4_1"."""
     if text.isdecimal():
-        if not 1 <= int(text) <= len(STYLE_LAYERS):
-            raise MinistyleError(f"layers (={text}) must be 1 to {len(STYLE_LAYERS)}, or names joined by +")
+        if len(text) > 9 or not 1 <= int(text) <= len(STYLE_LAYERS):
+            raise MinistyleError(f"layers (={text[:40]}) must be 1 to {len(STYLE_LAYERS)}, or names joined by +")
         return STYLE_LAYERS[: int(text)]
     return tuple(text.split("+"))
 

@@ -16,6 +16,7 @@ import json
 import os
 import time
 import warnings
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -229,8 +230,12 @@ def _write(path, standing, job):
         "state": snapshot.state and list(snapshot.state),
     }
     state = {f"state_{name}": to_host(value) for name, value in (snapshot.state or {}).items()}
+    arrays = {"about": np.array(json.dumps(about)), "pixels": to_host(snapshot.pixels), **state}
     with new_file(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, about=json.dumps(about), pixels=to_host(snapshot.pixels), **state)
+        with zipfile.ZipFile(file, "w") as archive:  # as `np.savez` does, which leaves it open where the disk is full
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as part:
+                    np.lib.format.write_array(part, np.asarray(array), allow_pickle=False)
         file.flush()
         os.fsync(file.fileno())  # before the file takes its name: a power cut must not leave an empty one
 

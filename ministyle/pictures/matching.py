@@ -50,11 +50,11 @@ def match_freely(picture, reference):  # (H, W, 3), (H', W', 3) -> (H, W, 3)
     than `FLAT` there is nothing to scale: along these axes it becomes the reference's mean.
     """
     colours, target = (pixels.reshape(-1, 3).astype(np.float64) for pixels in (picture, reference))
-    variances, axes = np.linalg.eigh(np.cov(colours, rowvar=False, bias=True))
+    variances, axes = np.linalg.eigh(np.cov(colours.T, bias=True))
     varies = variances > FLAT**2
     axes, deviations = axes[:, varies], np.sqrt(variances[varies])  # (3, k), (k,)
     root, inverse = axes * deviations, axes / deviations  # of Sigma_S, up to a rotation that cancels
-    A = inverse @ _square_root(root.T @ np.cov(target, rowvar=False, bias=True) @ root) @ inverse.T
+    A = inverse @ _square_root(root.T @ np.cov(target.T, bias=True) @ root) @ inverse.T
     return ((colours - colours.mean(axis=0)) @ A + target.mean(axis=0)).reshape(picture.shape)
 
 

@@ -131,3 +131,14 @@ def test_a_history_that_cannot_be_written_does_not_end_the_run(jobs, monkeypatch
     status, out, err = run(*TRANSFER, "--history", "sub/history.csv")
     assert status == 0 and "picture: " in out
     assert err.startswith("ministyle: history 'sub/history.csv' cannot be written: ") and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_picture_whose_name_is_no_text_has_a_history(ending):
+    """Such as one in Latin-1: UTF-8 does not hold it, and the table has JSON's escape instead."""
+    name = os.fsdecode(b"Fl\xfcsse.png")
+    assert run(*TRANSFER, "--iterations", "1", "--history", f"log.{ending}", "-o", name)[0] == 0
+    lines = Path(f"log.{ending}").read_text(encoding="utf-8").splitlines()
+    assert all("Fl\\udcfcsse.png" in line for line in lines[ending == "csv" :])
+    if ending == "jsonl":
+        assert json.loads(lines[0])["picture"] == name

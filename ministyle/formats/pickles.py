@@ -9,6 +9,7 @@ caller hands in; nothing is imported.
 import pickletools
 
 from ..errors import MinistyleError
+from .raw import size_of
 
 MOST_OPERATIONS = 1_000_000  # a network's take some thousands
 MARK = object()  # on the stack, it says where the items of a tuple, list or dictionary begin
@@ -51,7 +52,7 @@ def read_pickle(file, names, outside):
         It is damaged.
     """
     machine = _Machine(names, outside)
-    for count, (operation, argument, _) in enumerate(pickletools.genops(file)):
+    for count, (operation, argument, _) in enumerate(pickletools.genops(_Bounded(file))):
         if count > MOST_OPERATIONS:
             raise MinistyleError(f"it takes more than {MOST_OPERATIONS} operations to build, more than a network")
         if operation.name == "STOP":
@@ -66,6 +67,22 @@ def checked_key(key):
     if not isinstance(key, str | int | float):
         raise MinistyleError("it is a pickle with a dictionary whose keys are not names")
     return key
+
+
+class _Bounded:
+    """A file that is not asked for more bytes than it has; memory would be taken for them all first."""
+
+    def __init__(self, file):
+        start = file.tell()
+        self.size = size_of(file)
+        file.seek(start)
+        self.file, self.tell, self.readline = file, file.tell, file.readline
+
+    def read(self, length):
+        """Return the next bytes."""
+        if length > self.size - self.file.tell():
+            raise MinistyleError("it is a pickle that ends too early")
+        return self.file.read(length)
 
 
 class _Machine:
@@ -144,6 +161,8 @@ class _Machine:
 
     def _named(self, module, name):
         """Return what a name stands for, from the table alone."""
+        if not (isinstance(module, str) and isinstance(name, str)):  # tuples in tuples would make an endless text
+            raise MinistyleError("it is a pickle that looks up what is no name")
         full = f"{module}.{name}"
         if full not in self.names:
             raise MinistyleError(

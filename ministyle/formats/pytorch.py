@@ -133,7 +133,8 @@ def _storage(identifier):
     if not isinstance(identifier, tuple) or not 5 <= len(identifier) <= 6 or identifier[0] != "storage":
         raise MinistyleError("it is a pickle that refers to what is no storage")
     _, storage_class, key, _, length, *part = identifier
-    if not isinstance(storage_class, _StorageClass) or type(length) is not int or length < 0:
+    is_named = isinstance(key, str | int)
+    if not isinstance(storage_class, _StorageClass) or not is_named or type(length) is not int or length < 0:
         raise MinistyleError("it is a pickle with a storage that is none")
     check_name(str(key))
     start = 0
@@ -234,7 +235,10 @@ def _of_pickles(file):
         raise MinistyleError("its numbers begin with the highest byte; load it with PyTorch and save it again")
     kinds = {}
     views = _views(read_pickle(file, NAMES, partial(_storage_of_one_kind, kinds)))
-    places = _places(file, list(map(str, _plain(file))), kinds)
+    keys = _plain(file)
+    if not isinstance(keys, list) or not all(isinstance(key, str | int) for key in keys):
+        raise MinistyleError("its list of storages is none")
+    places = _places(file, list(map(str, keys)), kinds)
     for view in views.values():
         if view.storage.key not in places:
             raise MinistyleError(f"storage {view.storage.key!r} is missing")

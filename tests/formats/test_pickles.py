@@ -162,3 +162,35 @@ def test_endless_nesting_and_a_list_within_itself_are_refused():
     assert "containers" in refused(archive(BEGIN + b"]q\0h\0a" + END))
     assert "containers" in refused(archive(BEGIN + b")" + b"\x85" * 500_000 + END))
     assert "containers" in refused(archive(BEGIN + b"]" + b"q\0h\0\x86" * 60 + END))  # 2**60 times one list
+
+
+def doubled(times):
+    """Return the operations that push a tuple of two tuples of two tuples, and so on; as a text it has no end."""
+    start = b")" + b"q\x00"
+    return start + b"".join(b"h" + bytes([n]) + b"\x86q" + bytes([n + 1]) for n in range(times))
+
+
+@pytest.mark.parametrize("operations", [doubled(100) + plain("x"), plain("x") + doubled(100)])
+def test_tuples_in_tuples_as_a_name_are_not_turned_into_text(operations):
+    assert "no name" in sentence(read, BEGIN + operations + b"\x93" + END)
+
+
+def test_tuples_in_tuples_as_the_key_of_a_storage_are_not_turned_into_text():
+    storage = b"(" + plain("storage") + named("torch.FloatStorage") + doubled(100) + plain("cpu") + plain(6) + b"tQ"
+    arguments = storage, plain(0), plain((6,)), plain((1,))
+    assert "a storage that is none" in refused(archive(one(called("torch._utils._rebuild_tensor_v2", *arguments))))
+
+
+class Watched(io.BytesIO):
+    most = 0
+
+    def read(self, length=-1):
+        self.most = max(self.most, length)
+        return super().read(length)
+
+
+@pytest.mark.parametrize("operation", [b"\x8d", b"\x8e"])  # a text, and bytes, of 8 bytes of length
+def test_no_more_bytes_are_asked_for_than_there_are(operation):
+    file = Watched(BEGIN + operation + (1 << 40).to_bytes(8, "little") + b"few")
+    assert "too early" in sentence(read_pickle, file, {}, None)
+    assert file.most < 100

@@ -200,13 +200,16 @@ def test_a_worker_that_breaks_is_reported_like_any_other_failure(three, work):
         render(three, "out", InThisProcess())
 
 
-def test_a_failure_without_words_has_the_name_of_its_kind(three, work):
+@pytest.mark.parametrize(
+    ("error", "words"), [(ZeroDivisionError, r"ZeroDivisionError\(\)"), (MemoryError, "there is not enough memory")]
+)
+def test_a_failure_without_words_has_the_name_of_its_kind_or_a_sentence(error, words, three, work):
     def die(count):
         work.append(None)
-        raise MemoryError
+        raise error
 
     work.before = die
-    with pytest.raises(MinistyleError, match=r"both: MemoryError\(\)"):
+    with pytest.raises(MinistyleError, match=f"both: {words}"):
         render(three, "out", InThisProcess())
 
 

@@ -69,7 +69,7 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> None:
     value
     choices : collection of str
     """
-    if value not in list(choices):  # a list, in which also what has no hash can be looked up
+    if not any(isinstance(value, type(choice)) and value == choice for choice in choices):  # it may have no hash
         hint = did_you_mean(value, choices)
         raise MinistyleError(f"{name} (={value!r}) must be one of {', '.join(choices)}{hint}")
 

@@ -3,6 +3,7 @@
 | file | what it is about |
 |---|---|
 | `parser` | flags: those of a run, and their help, are made from `ministyle.settings` |
+| `standard_input` | `-` in place of a picture |
 | `output` | where a picture goes, and what its file holds beside the pixels |
 | `progress` | the progress line |
 | `list_layers` | the table of the network's layers |
@@ -39,6 +40,7 @@ import sys
 from ..errors import MinistyleError, sentence_of
 from . import compare, exercises, figures, gradcheck, grid, info, reconstruct, remake, transfer, weights
 from .parser import Parser
+from .standard_input import take_standard_input
 from .terminal import printable_streams
 from .termination import STATUS, sigterm_as_ctrl_c
 
@@ -70,6 +72,7 @@ def main(arguments=None):
 def _run(options):
     """Run the command that options ask for; return its exit status."""
     try:
+        take_standard_input(options)
         status = options.run(options)
         sys.stdout.flush()  # here, where a closed pipe is noticed
         return status

@@ -1,11 +1,9 @@
 """`transfer` with several photographs: a picture of each, and the same command goes on where it stopped."""
 
-import os
 import sys
 import time
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 from ..cost.estimate import Total
 from ..errors import MinistyleError
@@ -17,14 +15,14 @@ from ..pictures.writing import FORMATS
 from ..weights.find import find_weights
 from .history import open_history
 from .one_picture import print_total, warn_of_memory
-from .output import Writer, check_outputs
-from .parser import settings_of
+from .output import Writer, check_outputs, stem_of
+from .parser import is_folder, settings_of
 from .progress import Progress
 
 
 def output_stem(content, styles):
     """Return the name of the picture that is made from a photograph and paintings, without an ending."""
-    return "-".join(Path(name).stem for name in (content, *styles))
+    return "-".join(map(stem_of, (content, *styles)))
 
 
 def make_many(options, contents, inputs):
@@ -47,7 +45,7 @@ def make_many(options, contents, inputs):
         be had.
     """
     folder = output_folder(options, contents)
-    photographs = [photo for name in contents for photo in (pictures_in(name) if os.path.isdir(name) else [name])]
+    photographs = [photo for name in contents for photo in (pictures_in(name) if is_folder(name) else [name])]
     _check_stems(photographs)
     outputs = [folder / f"{output_stem(photo, inputs.styles)}.png" for photo in photographs]
     series = Series(options, outputs, photographs, inputs, lambda batch, photo, last: batch.job(photo), lambda it: it)
@@ -62,7 +60,7 @@ def output_folder(options, contents):
     if folder.is_file() or (folder.suffix.lower() in FORMATS and not folder.is_dir()):
         raise MinistyleError(f"output '{folder}' must be a folder, as several pictures go into it")
     for name in contents:
-        if os.path.isdir(name) and folder.is_dir() and folder.samefile(name):
+        if is_folder(name) and folder.is_dir() and folder.samefile(name):
             raise MinistyleError(
                 f"output '{folder}' is the folder of the photographs, and its pictures would count as photographs next "
                 "time; name another folder"
@@ -74,7 +72,7 @@ def _check_stems(photographs):
     """Refuse photographs whose pictures would have the same name."""
     known = {}
     for photo in photographs:
-        other = known.setdefault(Path(photo).stem, photo)
+        other = known.setdefault(stem_of(photo), photo)
         if other is not photo:
             raise MinistyleError(f"'{other}' and '{photo}' would become pictures of the same name; rename one of them")
 

@@ -43,6 +43,11 @@ def add_file_flags(command, *, photograph=True):
     )
 
 
+def stem_of(source):
+    """Return the name of a picture, without an ending, by which pictures that are made from it are called."""
+    return Path(source).stem if isinstance(source, str | os.PathLike) else "stdin"
+
+
 def output_path(given, name):
     """Return the path of the picture to write.
 

@@ -78,7 +78,7 @@ class Parser(argparse.ArgumentParser):
             if is_flag and flag not in self._option_string_actions:
                 self.error(f"there is no flag {flag}{did_you_mean(flag, self._option_string_actions)}")
         options, rest = super().parse_known_args(args, namespace)
-        if rest and rest[0].startswith("-"):
+        if rest and rest[0].startswith("-") and rest[0] != "-":
             self.error(f"there is no flag {rest[0]}")
         if rest and self.gathers:
             getattr(options, self.gathers).extend(rest)
@@ -260,9 +260,14 @@ def picture(text):
     return text
 
 
+def is_folder(name):
+    """Say whether a picture's name is that of a folder; standard input, which has no name, is none."""
+    return isinstance(name, str | os.PathLike) and os.path.isdir(name)
+
+
 def check_picture(name):
     """Refuse a folder, with what can be done about it, where one picture is wanted."""
-    if os.path.isdir(name):
+    if is_folder(name):
         raise MinistyleError(
             f"'{name}' is a folder; name one picture. 'transfer FOLDER PAINTING' and 'grid' take folders"
         )

@@ -1,9 +1,7 @@
 """`content` and `texture`: reconstruct a picture from activations, a style from Gram matrices."""
 
-from pathlib import Path
-
 from .one_picture import make_one
-from .output import Inputs, add_file_flags
+from .output import Inputs, add_file_flags, stem_of
 from .parser import add_command, add_run_flags, picture, size
 
 # Settings that mean nothing to the two commands.
@@ -68,7 +66,7 @@ def add(commands):
 
 def run_content(options):
     """Reconstruct a picture from the activations of a layer."""
-    job, result, status = make_one(options, f"{Path(options.image).stem}-content", Inputs(options.image))
+    job, result, status = make_one(options, f"{stem_of(options.image)}-content", Inputs(options.image))
     if result is not None:
         print(f"PSNR against the original: {job.psnr_of(result.image):.1f} dB")
     return status
@@ -76,7 +74,7 @@ def run_content(options):
 
 def run_texture(options):
     """Reconstruct a style from Gram matrices."""
-    name = f"{Path(options.image).stem}-texture"
+    name = f"{stem_of(options.image)}-texture"
     inputs = Inputs(styles=(options.image,))
     _, _, status = make_one(options, name, inputs, size=options.output_size, tileable=options.tileable)
     return status

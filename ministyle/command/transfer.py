@@ -1,6 +1,5 @@
 """`transfer` and `demo`: repaint a photograph."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from ..pictures.writing import FORMATS
 from .batch import make_many, output_stem
 from .one_picture import make_one
 from .output import Inputs, add_file_flags, output_path
-from .parser import add_command, add_run_flags, check_picture
+from .parser import add_command, add_run_flags, check_picture, is_folder
 from .video import is_film, make_film
 
 NO_MASK = "none"  # in place of a style mask
@@ -22,7 +21,7 @@ DEMO_OUTPUT = "ministyle-demo.png"
 def add(commands):
     """Add the commands."""
     command = add_command(commands, "transfer", "repaint a photograph in the style of a painting", run_transfer)
-    command.add_argument("content", help="the photograph, or a folder of photographs")
+    command.add_argument("content", help="the photograph, or a folder of photographs; - is standard input")
     command.add_argument("style", nargs="*", help="the painting; several are blended")
     section = command.section("pictures")
     section.add_argument(
@@ -97,7 +96,7 @@ def _style_masks(options, styles):
 
 def _are_many(options, contents):
     """Say whether there are, or could be, several photographs: `*.jpg --style ... -o FOLDER` may stand for one."""
-    if len(contents) > 1 or os.path.isdir(contents[0]):
+    if len(contents) > 1 or is_folder(contents[0]):
         return True
     to_folder = options.output is not None and options.output.suffix.lower() not in FORMATS
     return bool(options.paintings) and to_folder

@@ -160,8 +160,9 @@ def check_file(path, endings, what, overwrite=False):
         path.stat()
     except FileNotFoundError:
         pass
-    except OSError as error:  # a name too long, for instance
-        raise MinistyleError(f"{what} '{path}' cannot be written: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # a name too long, or with a zero byte in it
+        reason = getattr(error, "strerror", None) or error
+        raise MinistyleError(f"{what} '{path}' cannot be written: {reason}") from None
     else:
         if path.is_dir():
             raise MinistyleError(f"{what} '{path}' is a folder; name a file in it")

@@ -84,6 +84,23 @@ BAD_RUNS = {
     "weight file's name too long": ((*TRANSFER, "--weights", f"{TOO_LONG}.h5"), f"{TOO_LONG}.h5"),
     "weight file no HDF5": ((*TRANSFER, "--weights", "text.jpg"), "'text.jpg' cannot be read"),
     "weight file not ours": ((*TRANSFER, "--weights", "other.h5"), "'other.h5' is not a ministyle weight file"),
+    "name with a zero byte": (("transfer", "photo.png", "zero\0byte.png", *SMALL), "cannot be"),
+    "output with a zero byte": ((*TRANSFER, "-o", "zero\0byte.png"), "cannot be written"),
+    "name that is not UTF-8": (("transfer", "no\udcffsuch.png", "painting.png"), "there is no picture"),
+    "too many digits": ((*TRANSFER, "--image-size", "9" * 23), "image_size (=99999999999999999999999)"),
+    "far too many digits": ((*TRANSFER, "--image-size", "9" * 5000), "must be a whole number"),
+    "limit of pixels 0": ((*TRANSFER, "--max-megapixels", "0"), "max_megapixels (=0.0)"),
+    "more pixels than allowed": (
+        ("transfer", "wide.png", "painting.png", *SMALL, "--max-megapixels", "0.1"),
+        "'wide.png' has 400 x 300 pixels, and the limit is 0.1 megapixels; if you trust the file, --max-megapixels 1",
+    ),
+    "compare: more pixels than allowed": (("compare", "wide.png", "photo.png", "--max-megapixels", "0.1"), "400 x 300"),
+    "texture: a size that nothing holds": (
+        ("texture", "photo.png", *SMALL, "--output-size", "100000000x100000000"),
+        "size (=(100000000, 100000000)) must be (height, width), whole numbers from 1 to 65500",
+    ),
+    "truncated WebP": (("transfer", "photo.png", "half.webp", *SMALL), "'half.webp'"),
+    "truncated BMP": (("transfer", "photo.png", "half.bmp", *SMALL), "'half.bmp' is damaged"),
     "start missing": ((*TRANSFER, "--init", "missing.png"), "'missing.png'"),
     "start no picture": ((*TRANSFER, "--init", "text.jpg"), "'text.jpg' is not a picture"),
     "output folder missing": ((*TRANSFER, "-o", "missing/out.png"), "no folder 'missing'"),
@@ -208,6 +225,10 @@ def test_bad_input_ends_with_one_sentence_status_2_and_no_file(case, folder, mon
     Path("sub.png").mkdir()
     Path("empty.png").touch()
     Path("text.jpg").write_text("Starry Night")
+    for name in ("half.webp", "half.bmp"):
+        Image.open("painting.png").save(name)
+        Path(name).write_bytes(Path(name).read_bytes()[:1500])
+    Image.new("1", (400, 300)).save("wide.png")
     Path("half.png").write_bytes(Path("painting.png").read_bytes()[:1500])
     Image.new("RGB", (480, 2)).save("thin.png")
     Image.new("RGB", (40, 30)).save("thin-1.png")

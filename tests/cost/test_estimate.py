@@ -225,7 +225,7 @@ SKETCHES = {
     "texture": ({"image_size": 901}, None, (303, 500), {}),
     "texture of a size": ({"image_size": 600}, None, (300, 500), {"size": (700, 444)}),
     "tileable": ({"image_size": 600}, None, (300, 500), {"tileable": True}),
-    "bands": ({"image_size": 2000, "max_memory": 5.0}, (400, 600), (300, 500), {}),
+    "bands": ({"image_size": 2000, "max_memory": 4.5}, (400, 600), (300, 500), {}),
     "start": ({"image_size": 900, "init": np.zeros((700, 700, 3), "uint8")}, (400, 600), (300, 500), {}),
 }
 

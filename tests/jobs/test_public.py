@@ -2,11 +2,12 @@
 
 import dataclasses
 import importlib
+import io
 import pkgutil
 
 import numpy as np
 import pytest
-from conftest import bare_settings
+from conftest import bare_settings, sentence
 from PIL import Image
 from small_pictures import PAINTING, PHOTO
 
@@ -264,3 +265,27 @@ def test_a_reconstruction_cannot_begin_with_a_picture_that_is_not_there(init):
             ministyle.reconstruct_style(PAINTING, ["conv1_1"], init=init)
         else:
             ministyle.reconstruct_content(PHOTO, "conv1_1", init=init)
+
+
+@pytest.mark.parametrize(
+    "size", [(-1, 5), (0, 0), "a", (1,), (3.5, 20), 5, (64, 64, 3), (10**9, 10**9), (True, 64), (float("nan"), 64)]
+)
+def test_a_size_that_is_none_is_refused(size):
+    assert f"size (={size!r}) must be (height, width)" in sentence(
+        ministyle.reconstruct_style, PAINTING, "conv1_1", size=size, image_size=32
+    )
+
+
+@pytest.mark.parametrize("preset", [[], {}, None, 5, ("default",), np.array([1, 2])])
+def test_a_preset_of_any_type_is_refused(preset):
+    assert "preset (=" in sentence(ministyle.transfer, PHOTO, PAINTING, preset=preset)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize("format_name", ["WEBP", "BMP", "PNG", "JPEG", "TIFF", "GIF", "PPM", "JPEG2000", "TGA"])
+def test_a_truncated_photograph_is_refused_with_a_sentence(format_name, share, random):
+    stream = io.BytesIO()
+    Image.fromarray(random.integers(0, 256, (60, 64, 3), dtype=np.uint8)).save(stream, format_name)
+    data = stream.getvalue()[: int(len(stream.getvalue()) * share)]
+    refusal = sentence(ministyle.Job.of, ministyle.Settings(image_size=32), data, PAINTING)
+    assert "None" not in refusal

@@ -110,7 +110,7 @@ def _unpacked(file, span, limit):
             break
     if limit == NAME_END:
         unpacked.truncate(limit)
-    elif unpacked.tell() > limit or not unpacker.eof:
+    elif not unpacker.eof:
         raise MinistyleError(f"a variable of {span.size} bytes does not unpack, or to more than numbers do")
     return unpacked
 

@@ -34,6 +34,7 @@ NAME_END = 200  # bytes of a packed variable within which its name ends
 PIECE = 1 << 20  # bytes that are unpacked at a time
 DEEPEST, MOST_ARRAYS = 8, 10_000  # of arrays within arrays
 LONGEST_TEXT = 1000  # bytes
+MOST_INTEGERS = 64  # bytes of lengths, which are eight numbers or fewer, and of flags
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _unpacked(file, span, limit):
             break
     if limit == NAME_END:
         unpacked.truncate(limit)
-    elif unpacked.tell() > limit or not unpacker.eof:
+    elif not unpacker.eof:
         raise MinistyleError(f"a variable of {span.size} bytes does not unpack, or to more than numbers do")
     return unpacked
 
@@ -160,7 +161,7 @@ def _name(file, span):
 
 def _integers(file, kind, span):
     """Return the integers in an element."""
-    if kind not in KINDS or span.size > LONGEST_TEXT:
+    if "int" not in KINDS.get(kind, "") or span.size > MOST_INTEGERS:
         raise MinistyleError(f"the element at byte {span.start} does not hold integers")
     return numbers(read_at(file, span.start, span.size), KINDS[kind]).tolist()
 

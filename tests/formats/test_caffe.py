@@ -92,6 +92,7 @@ def test_numbers_one_by_one_are_read_as_well():
     [
         b"\n\nA text that begins with two empty lines.\n",
         field(1, field(1, "node") + field(2, "op")),  # TensorFlow's graphs: field 1 is a node
+        field(1, field(1, "node")) + field(2, field(1, "function")),
         field(1, "name") + field(9, 1),
         field(2, b""),
         field(2, field(2, b"\x01\x02")),

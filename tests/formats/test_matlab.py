@@ -88,6 +88,25 @@ def test_cells_that_are_not_there_are_refused():
     assert "7 cells" in sentence(read, lie)
 
 
+def test_values_that_are_not_there_are_refused():
+    data = matlab(a={"p": "x", "q": "y"})
+    place = data.index(struct.pack("<ii", 1, 1))
+    assert "2 values" in sentence(read, data[:place] + struct.pack("<ii", 2, 2) + data[place + 8 :])
+
+
+def test_lengths_that_are_no_integers_or_too_many_are_refused():
+    data = matlab(a=cells(*"abcdefg"))
+    place = data.index(struct.pack("<IIii", 5, 8, 1, 7))
+    for tag in (struct.pack("<II", 7, 8), struct.pack("<II", 5, 72), struct.pack("<II", 14, 8)):
+        assert "integers" in sentence(read, data[:place] + tag + data[place + 8 :])
+
+
+def test_a_short_element_is_short():
+    data = matlab(a="x")
+    place = data.index(struct.pack("<HH4s", 1, 1, b"a"))
+    assert "longer than it can be" in sentence(read, data[:place] + struct.pack("<HH", 1, 5) + data[place + 4 :])
+
+
 def packed(data):
     """Return a MATLAB file whose one variable is packed."""
     content = zlib.compress(data, 9)

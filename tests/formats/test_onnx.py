@@ -92,10 +92,11 @@ def test_numbers_in_another_file_are_refused():
         ([tensor(kind=11, data=bytes(48), place=FLOATS)], "other numbers"),
         ([tensor(kind=10, data=bytes(12), place=FLOATS)], "other numbers"),
         ([tensor(more=field(FLOATS, ROW.tobytes()))], "other numbers"),
+        ([tensor(data=BYTES[:8], more=field(FLOATS, BYTES[8:]))], "other numbers"),
         ([tensor(data=5)], "claims to have 24"),
         ([tensor(), tensor()], "two tensors"),
-        ([node("x", "w"), tensor("v")], "'w'"),
-        ([node("x", "w", "b"), tensor()], "'b'"),
+        ([node("x", "w"), tensor("v")], "'w' of a node of the kind Conv is computed"),
+        ([node("x", "w", "b"), tensor()], "'b' of a node of the kind Conv is computed"),
         ([tensor("a" * 2000)], "name"),
     ],
 )

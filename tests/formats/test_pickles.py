@@ -162,6 +162,7 @@ def test_endless_nesting_and_a_list_within_itself_are_refused():
     assert "containers" in refused(archive(BEGIN + b"]q\0h\0a" + END))
     assert "containers" in refused(archive(BEGIN + b")" + b"\x85" * 500_000 + END))
     assert "containers" in refused(archive(BEGIN + b"]" + b"q\0h\0\x86" * 60 + END))  # 2**60 times one list
+    assert "containers" in refused(archive(BEGIN + b"]" + b"q\0h\0\x86" * 15 + END))  # not deep, but much
 
 
 def doubled(times):

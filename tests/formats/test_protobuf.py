@@ -73,6 +73,12 @@ def test_a_field_does_not_reach_out_of_its_message():
     sentence(lambda: list(protobuf.fields(file, span)))
 
 
+def test_integers_do_not_reach_out_of_their_span():
+    file = io.BytesIO(b"\x01\x80\x01")
+    assert protobuf.integers(file, protobuf.Span(0, 3)) == [1, 128]
+    sentence(protobuf.integers, file, protobuf.Span(0, 2))
+
+
 def test_more_fields_than_a_network_has_are_refused(monkeypatch):
     monkeypatch.setattr(protobuf, "MOST_FIELDS", 100)
     assert len(read(field(1, 1) * 99)) == 99

@@ -8,8 +8,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from conftest import sentence
 from format_files import arrays_in, file_bytes, refused
 from pickle_files import BEGIN, END, archive, called, legacy, one, plain, tensor
+
+from ministyle.formats.pytorch import PYTORCH
 
 ROW = np.arange(6, dtype=np.float32)
 STORAGE = {"0": ROW.tobytes()}
@@ -101,6 +104,7 @@ def test_storages_of_what_is_no_part_of_the_network_are_stepped_over():
         (tensor((3,), (1,), part=[("view", -1, 3)]), "part of a storage"),
         (called("torch._utils._rebuild_tensor_v2", plain("0"), plain(0), plain(()), plain(())), "offset"),
         (plain("0") + b"Q", "no storage"),
+        (plain(5) + b"Q", "no storage"),
         (plain(("storage", "FloatStorage", "0", "cpu", 6)) + b"Q", "storage that is none"),
     ],
 )
@@ -123,6 +127,15 @@ def test_a_storage_of_two_kinds_is_refused():
 @pytest.mark.parametrize("length", [7, 2**40, 2**63, 2**64 - 1])
 def test_a_storage_longer_than_the_file_is_refused(length):
     assert "ends before" in refused(legacy(one(tensor((6,), (1,))), [("0", length, ROW.tobytes())]))
+
+
+def test_a_broken_end_is_noticed_before_anything_is_read():
+    data = legacy(one(tensor((6,), (1,))), [("0", 6, ROW.tobytes())])
+    assert "ends before" in sentence(PYTORCH.tensors, io.BytesIO(data[:-1]))
+
+
+def test_a_missing_storage_is_said():
+    assert "'0' is missing" in refused(legacy(one(tensor((6,), (1,)))))
 
 
 def test_numbers_with_the_highest_byte_first_are_refused():

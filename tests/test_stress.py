@@ -67,6 +67,7 @@ def check(result, size):
     assert all(math.isfinite(step.loss) and all(map(math.isfinite, step.terms.values())) for step in result.history)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", SOLVERS)
 @pytest.mark.parametrize("case", CASES)
 def test_a_picture_without_a_number_that_is_none(case, optimizer):

@@ -72,12 +72,6 @@ def sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def md5(path):
-    """Return a file's MD5 as 32 hexadecimal digits: it tells a damaged file, not a forged one."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
 def sha256_once(path):
     """Return a file's SHA-256, computed once unless the file has changed."""
     return _sha256(path, version_of(path))
@@ -136,27 +130,20 @@ def write_text(path, text):
 
 
 def read_regular(path, limit):
-    """Return the bytes of a file, and refuse what may never end, or is larger than it can be.
+    """Return the bytes of a regular file of at most `limit` bytes.
 
     Raises
     ------
     MinistyleError
-        It is a folder, a pipe or a device, or has more than `limit` bytes.
-    OSError
-        It cannot be read.
+        It has more.
+    MinistyleError, OSError, ValueError
+        See `open_regular`.
     """
-    check_regular(path)
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise MinistyleError(f"'{path}' has more than {limit / 1e6:g} MB")
     return content
-
-
-def check_regular(path):
-    """Refuse a folder, a pipe or a device, which may never end; a file that is missing passes."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise MinistyleError(f"'{path}' is no regular file")
 
 
 def table_cell(value):

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from ministyle.errors import MinistyleError
-from ministyle.files import STRAY_AGE, md5, new_file, open_regular, sha256, write_text
+from ministyle.files import STRAY_AGE, new_file, open_regular, sha256, write_text
 
 KILLED = """
 import os, signal, sys
@@ -87,11 +87,6 @@ def test_sha256_is_that_of_the_whole_content(tmp_path, size):
     for last in (b"a", b"b"):
         path.write_bytes(bytes(size) + last)
         assert sha256(path) == hashlib.sha256(bytes(size) + last).hexdigest()
-
-
-def test_md5_is_the_one_that_rfc_1321_gives_for_this_text(tmp_path):
-    (tmp_path / "file").write_text("message digest")
-    assert md5(tmp_path / "file") == "f96b697d7cb7938d525a2f31aaf161d0"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")

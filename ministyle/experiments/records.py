@@ -344,8 +344,6 @@ def _read_json(path):
         text = read_regular(path, LARGEST).decode()
     except FileNotFoundError:
         raise
-    except MinistyleError as error:
-        raise MinistyleError(f"{error}, and so no record of panels") from None
     except (OSError, ValueError) as error:
         raise MinistyleError(f"'{path}' cannot be read as a record: {error}") from None
     content = parse(text, path)

@@ -34,7 +34,7 @@ import numpy as np
 
 from .. import arrays
 from ..errors import MinistyleError
-from ..files import PACKAGE, check_regular, sha256_once
+from ..files import PACKAGE, sha256_once
 from ..pictures.metadata import read_text
 from ..settings import Settings
 from ..styles import as_styles
@@ -266,7 +266,6 @@ def read_record(path):
         The file is no picture, it has no record, or the record is damaged.
     """
     try:
-        check_regular(path)
         text = read_text(path)
     except MinistyleError as error:
         raise MinistyleError(f"'{path}' cannot be read as a record: {error}") from None
@@ -362,7 +361,6 @@ def check_inputs(record, sources, what):
     """
     for role, picture in record["inputs"].items():
         try:
-            check_regular(sources[role])
             found = sha256_once(sources[role])
         except (MinistyleError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error

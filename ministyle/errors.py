@@ -21,12 +21,12 @@ class MinistyleError(Exception):
     Parameters
     ----------
     sentence : str
-        It becomes one line, and the middle of a very long one is left out: the values in it may be arrays, or whatever
-        a stranger wrote.
+        It becomes one line, without what would steer a terminal, and the middle of a very long one is left out: the
+        values in it may be arrays, or whatever a stranger wrote.
     """
 
     def __init__(self, sentence: str) -> None:
-        line = " ".join(sentence.split())
+        line = printable(" ".join(sentence.split()))
         super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 3 :]}")
 
 

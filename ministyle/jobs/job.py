@@ -105,6 +105,8 @@ class Job:
         check_colours(settings, content)
         if size is not None:
             check_size(size)
+        if not isinstance(tileable, bool):
+            raise MinistyleError(f"tileable (={tileable!r}) must be True or False")
         settings = with_own_size(settings, content, style)
         photograph, asked_size = None, size
         if content is not None:

@@ -71,7 +71,18 @@ def size_of(source, *, max_megapixels=MAX_MEGAPIXELS):
         The source cannot be opened as a picture.
     """
     with open_picture(source, max_megapixels=max_megapixels) as picture:
-        return unwrapped(source).shape[:2] if picture is None else upright_size(picture, max_megapixels)
+        if picture is not None:
+            return upright_size(picture, max_megapixels)
+        check_shape(unwrapped(source).shape, "the picture")
+        return unwrapped(source).shape[:2]
+
+
+def check_shape(shape, name):
+    """Refuse the shape of an array that is none of a picture: (H, W), or (H, W, C) with 1, 3 or 4 channels."""
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
+        raise MinistyleError(f"{name} must be an array (H, W, 3), got shape {tuple(shape)}")
+    if 0 in shape:
+        raise MinistyleError(f"{name} is empty: its array has shape {tuple(shape)}")
 
 
 def exif_of(picture, *, max_megapixels=MAX_MEGAPIXELS):

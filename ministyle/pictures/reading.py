@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, ImageFile
 from ..arrays import to_host
 from ..errors import MinistyleError, as_damaged
 from ..settings import MAX_MEGAPIXELS
-from .opening import TURNED, check_pixels, is_array, load, open_stream, stream_of, unwrapped, upright_size
+from .opening import TURNED, check_pixels, check_shape, is_array, load, open_stream, stream_of, unwrapped, upright_size
 from .profiles import MODES, is_srgb, transform_to_srgb
 from .sixteen import decode_lower_bytes, has_sixteen_bits
 from .sizes import Strips, size_to_fit
@@ -211,11 +211,8 @@ def _upright_box(size, part, orientation):  # -> (left, top, right, bottom)
 
 def _from_array(array, name):
     """Return an array of 1, 3 or 4 channels, with values 0 to 255, as `Strips`."""
+    check_shape(array.shape, name)
     pixels = array[:, :, np.newaxis] if array.ndim == 2 else array
-    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4):
-        raise MinistyleError(f"{name} must be an array (H, W, 3), got shape {array.shape}")
-    if 0 in pixels.shape:
-        raise MinistyleError(f"{name} is empty: its array has shape {array.shape}")
     if pixels.dtype.kind not in "uif":
         raise MinistyleError(f"{name} must hold numbers 0 to 255, got data type {pixels.dtype}")
     return _from_rows(lambda top, bottom: pixels[top:bottom], pixels.shape[:2], name)

@@ -305,7 +305,8 @@ def _preset(values, place):
 
 def check_settings(settings):
     """Refuse settings that are outside their limits, or that a record does not bring back."""
-    from ministyle.jobs.record import as_read, settings_from, settings_to_record
+    from ministyle.jobs.record import NOT_RECORDED, as_read, settings_from, settings_to_record
+    from ministyle.settings import Settings
 
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
@@ -316,7 +317,8 @@ def check_settings(settings):
                 raise WrongResultError(f"{field.name} holds a {type(number).__name__}: {value!r}")
     repr(settings)
     hash(settings)
-    plain = dataclasses.replace(settings, weights=None, threads=None)
+    default = Settings()
+    plain = dataclasses.replace(settings, **{name: getattr(default, name) for name in NOT_RECORDED})
     if isinstance(plain.init, str):  # not a picture, which a record has no room for
         if settings != dataclasses.replace(settings):
             raise WrongResultError(f"settings differ from themselves: {settings!r}")

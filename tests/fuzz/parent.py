@@ -234,4 +234,5 @@ def keep_inputs(module, kind, seed, found, folder):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
             again = f"python tests/fuzz/run.py {kind} --seed {seed} --only {one.number}"
-            (place / "about.txt").write_text(f"{one.outcome}: {one.signature}\n{again}\n\n{one.text}\n")
+            text = f"{one.outcome}: {one.signature}\n{again}\n\n{one.text}\n"
+            (place / "about.txt").write_text(text, errors="backslashreplace")

@@ -213,16 +213,14 @@ def bytes_of_stream(stream):
 
 
 def open_stream(stream, name):
-    """Open the picture in an open file as a PIL image, which is not decoded yet."""
+    """Open the picture in an open file as a PIL image, which is not decoded yet; use it in `as_damaged`."""
     register_formats()
     known = [picture_format for picture_format in READABLE if picture_format in Image.OPEN]
     try:
-        with as_damaged(name), _without_pillows_limit():
+        with _without_pillows_limit():
             return Image.open(stream, "r", known)
-    except MinistyleError as error:
-        if not isinstance(error.__cause__, UnidentifiedImageError):
-            raise
-    stream.seek(0)
+    except UnidentifiedImageError:
+        stream.seek(0)
     if stream.read(12)[4:] in (b"ftypavif", b"ftypavis") and "AVIF" not in Image.SAVE:
         raise MinistyleError(f"{name} is in the format AVIF, which takes Pillow 11.3 or newer")
     raise MinistyleError(f"{name.removeprefix('picture ')} is not a picture that can be read ({SHOWN})")

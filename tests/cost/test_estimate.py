@@ -251,4 +251,4 @@ def test_a_sketch_holds_small_pictures_and_cannot_be_run():
     (style,) = sketch.styles
     assert max(*sketch.photograph.shape, *style.picture.shape, *style.region.shape, *sketch.init.shape) <= 256
     with pytest.raises(MinistyleError, match="sketch"):
-        sketch.run()
+        job_of(replace(CPU, image_size=32, iterations=1), (24, 32), (30, 32), sketch=True).run()

@@ -35,6 +35,17 @@ def test_a_size_below_one_pixel_is_refused_and_shown(size):
     assert f"size (={size})" in sentence(read_picture, np.zeros((4, 4, 3)), size)
 
 
+def test_a_side_that_would_be_longer_than_any_file_holds_is_refused():
+    """One line of a thousand pixels, as large as its short side is asked to be."""
+    assert "becomes 512000 x 512" in sentence(read_picture, np.zeros((1, 1000, 3)), 512, "shortest")
+    assert size_to_fit((1, 1000), 65, "shortest") == (65, 65000)
+
+
+@pytest.mark.parametrize("size", [3.5, "a", True, float("nan"), None])
+def test_a_size_that_is_no_whole_number_is_refused(size):
+    assert f"size (={size!r})" in sentence(size_to_fit, (4, 4), size)
+
+
 @pytest.mark.parametrize("height, width", [(5, 7), (40, 36), (20, 3)])
 def test_a_constant_picture_stays_constant(height, width):
     picture = resize(np.full((10, 12, 3), 99.5, np.float32), height, width)

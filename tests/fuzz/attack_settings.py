@@ -230,7 +230,7 @@ def _words(random):
         "transfer": ["photo.png", random.choice(GIVEN)] if random.random() < 0.8 else some,
         "grid": ["--content", "photo.png", "--style", random.choice(GIVEN)],
         "compare": ["photo.png", random.choice(GIVEN)],
-        "demo": [],
+        "demo": ["--image-size", "16"],
     }
     words += own.get(command, some[:1])
     flags = flags_of(command)

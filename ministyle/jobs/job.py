@@ -22,7 +22,7 @@ from ..pictures.masks import in_sizes
 from ..pictures.reading import read_picture
 from ..pictures.sizes import resize
 from ..pictures.values import psnr
-from ..settings import STARTS, Settings
+from ..settings import MAXIMUM_SIZE, STARTS, Settings
 from ..solvers import BOUNDS, OnStep, Outcome
 from ..solvers.problem import INTERRUPTED
 from ..styles import Masks, Style, Styles
@@ -103,6 +103,10 @@ class Job:
             photograph = read_picture(content, settings.image_size, settings.side)
         own_size = None if photograph is None else photograph.shape[:2]
         styles = read_styles(settings, style, content, content_mask, size or own_size)
+        if size is not None and max(size) > MAXIMUM_SIZE:
+            raise MinistyleError(
+                f"size (={size[1]} x {size[0]}) must have sides of at most {MAXIMUM_SIZE} pixels: no memory holds more"
+            )
         if size is None:
             size = own_size or styles[0].picture.shape[:2]
             size = tuple(max(1, round(side / TILE)) * TILE for side in size) if tileable else size

@@ -36,7 +36,7 @@ from .. import arrays
 from ..errors import MinistyleError
 from ..files import PACKAGE, sha256_once
 from ..pictures.metadata import read_text
-from ..settings import Settings
+from ..settings import MAXIMUM_SIZE, Settings
 from ..styles import as_styles
 from ..terms import alpha_and_beta
 from ..version import VERSION
@@ -50,7 +50,6 @@ NOT_RECORDED = ("weights", "threads", "max_megapixels")
 OPTIONAL = ("size", "tileable", "content_mask", "output")  # parts of a record that count as None where they are missing
 LONGEST = 200_000  # letters of a record; it has some 3000
 DEEPEST = 20  # lists and dictionaries within one another; a manifest has 5
-LARGEST = 1_000_000  # pixels, a side of a picture that is asked for
 ROLE = re.compile(r"(content|style|init)( mask)?( [1-9]\d{0,3})?")  # of a picture that another one is made from
 
 
@@ -440,7 +439,7 @@ def _are_inputs(value):
 
 def _is_size(value):
     sides = value if isinstance(value, list) else []
-    return value is None or (len(sides) == 2 and all(type(side) is int and 0 < side <= LARGEST for side in sides))
+    return value is None or (len(sides) == 2 and all(type(side) is int and 0 < side <= MAXIMUM_SIZE for side in sides))
 
 
 def _is_output(value):

@@ -121,6 +121,7 @@ def _decoded(stream, name, size, side, max_megapixels):
     picture = open_stream(stream, name)
     if 0 in picture.size:
         raise MinistyleError(f"{name} is empty: {picture.width} x {picture.height} pixels")
+    deep = has_sixteen_bits(picture)  # which it does not say any more once it is decoded, as `upright_size` may do
     own_size, part, wanted = picture.size, None, None
     reducible = size is not None and picture.format in ("JPEG", "MPO")
     if not reducible:
@@ -130,7 +131,6 @@ def _decoded(stream, name, size, side, max_megapixels):
     if reducible:
         part = _reduce(picture, wanted)
         check_pixels(picture.size, name, max_megapixels, own_size)
-    deep = has_sixteen_bits(picture)
     load(picture)
     return _from_pil(picture, name, part, open_stream(stream, name) if deep else None), wanted
 

@@ -69,7 +69,7 @@ BAD_RUNS = {
     "every, of many digits": ((*TRANSFER, "--save-every", 5000 * "9"), "at most 9 digits"),
     "iterations of many digits": ((*TRANSFER, "--iterations", 5000 * "9"), "iterations"),
     "texture, enormous": (("texture", "painting.png", "--output-size", 400 * "9"), "at most 9 digits"),
-    "texture, too large for any memory": (("texture", "painting.png", "--output-size", 9 * "9"), "memory"),
+    "texture, too large for any number": (("texture", "painting.png", "--output-size", 9 * "9"), "pixels: no memory"),
     "compare, enormous": (("compare", "photo.png", "photo.png", "--image-size", 400 * "9"), "at most 9 digits"),
     "gradcheck, enormous": (
         ("gradcheck", "--size", 20 * "9"),

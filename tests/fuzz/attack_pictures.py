@@ -129,7 +129,7 @@ def mutate(random, seed, seeds):
 def consume(data, place):
     """Read a picture and all that its file says, and write a result with its metadata."""
     from ministyle.errors import MinistyleError
-    from ministyle.pictures import films, masks, metadata, reading, writing
+    from ministyle.pictures import films, masks, metadata, opening, reading, writing
 
     path = place.input / NAME
     refusals, faults = [], []
@@ -144,7 +144,7 @@ def consume(data, place):
         return None
 
     pixels = attempt(reading.read_picture, path)
-    size = attempt(reading.size_of, path)
+    size = attempt(opening.size_of, path)
     alpha = attempt(reading.read_alpha, data)
     exif = attempt(metadata.read_exif, data)
     text = attempt(metadata.read_text, data)

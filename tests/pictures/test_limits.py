@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from conftest import sentence
 from PIL import Image, ImageOps, PngImagePlugin
 
@@ -27,7 +28,7 @@ from ministyle.pictures.metadata import read_exif, read_text
 from ministyle.pictures.opening import size_of
 from ministyle.pictures.reading import read_alpha, read_picture
 from ministyle.pictures.sizes import resize
-from ministyle.pictures.writing import write_picture
+from ministyle.pictures.writing import to_levels, write_picture
 
 ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="has no such files")
 ORIENTATION = 0x0112
@@ -201,6 +202,24 @@ def test_strips_are_bit_for_bit_what_the_whole_picture_is(kind, orientation, tmp
             expected = directly(picture, size[::-1] if turned else size)
         assert np.array_equal(read_picture(path, side), expected)
     assert np.array_equal(read_picture(path), expected)
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_strips_of_16_bits_in_colour_are_bit_for_bit_what_the_whole_picture_is(
+    ending, channels, tmp_path, random, monkeypatch
+):
+    monkeypatch.setattr(sizes, "STRIP", 7 * 90)
+    fine, alpha = random.uniform(0, 255, (70, 90, 3)), random.uniform(0, 1, (70, 90)) if channels == 4 else None
+    path = tmp_path / f"photo.{ending}"
+    write_picture(path, fine, bits=16, alpha=alpha)
+    levels = tifffile.imread(path) if ending == "tif" else to_levels(fine, 16, alpha)
+    pixels = levels.astype(np.float32) / np.float32(257)
+    if channels == 4:
+        opacity = pixels[:, :, 3:] / 255
+        pixels = pixels[:, :, :3] * opacity + 255 * (1 - opacity)
+    assert np.array_equal(read_picture(path), pixels)
+    assert np.array_equal(read_picture(path, 36), resize(pixels, 28, 36))
 
 
 def test_strips_of_opacity_are_what_the_whole_opacity_is(tmp_path, random, monkeypatch):

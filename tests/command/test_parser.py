@@ -50,6 +50,7 @@ FLAGS = [
     ("max_memory", "2GB", 2.0),
     ("max_memory", "1500 mb", 1.5),
     ("max_memory", "1.5", 1.5),
+    ("max_megapixels", "200", 200.0),
     ("dtype", "float64", "float64"),
     ("colours", "photo-luminance", "photo-luminance"),
     ("colours", "photo-match", "photo-match"),

@@ -3,6 +3,7 @@
 import errno
 import functools
 import hashlib
+import io
 import os
 import re
 import stat
@@ -46,7 +47,19 @@ def open_regular(path):
     OSError, ValueError
         It cannot be opened, as with `open`; a folder is an IsADirectoryError.
     """
-    return open(path, "rb", opener=_open_regular)
+    return _Bounded(io.FileIO(path, "rb", opener=_open_regular))
+
+
+class _Bounded(io.BufferedReader):
+    """A file of which nobody asks more bytes than it has; Python takes memory for all of them first."""
+
+    def __init__(self, raw):
+        super().__init__(raw)
+        self._size = os.fstat(raw.fileno()).st_size
+
+    def read(self, size=-1):
+        """Return the next bytes."""
+        return super().read(size if size is None or size < 0 else min(size, max(0, self._size - self.tell())))
 
 
 def _open_regular(path, flags):

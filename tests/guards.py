@@ -357,8 +357,8 @@ GUARDS = (
     Guard(
         "sentences have several lines",
         "errors.py",
-        'line = " ".join(sentence.split())',
-        "line = sentence",
+        'line = printable(" ".join(sentence.split()))',
+        "line = printable(sentence)",
         "tests/fuzz/test_fuzz.py -k settings",
     ),
     Guard(

@@ -63,7 +63,7 @@ def command_of(record, path):
     settings = settings_from(record, f"in '{path}'", init=files.pop("init", None))
     styles = in_order("style", files)
     alone = len(styles) > 1 or record["content_mask"] or any("mask" in role for role in files)
-    if alone if "content" not in files else record["size"]:
+    if alone if "content" not in files and styles else record["size"]:
         return None
     name, own_preset, lacks, own_flags = COMMANDS.get(("content" in files, bool(styles)), COMMANDS[True, True])
     words = [name, *(files.pop(role) for role in ("content", *styles) if role in files)]

@@ -293,7 +293,7 @@ def remake(
     original, inputs = find_inputs(manifest, name, content=content, style=style, init=init)
     settings = settings_from(original, f"'{manifest}' of {original['name']}", init=inputs.get("init"), weights=weights)
     settings = dataclasses.replace(settings, max_megapixels=max_megapixels)
-    size = original["size"] and tuple(original["size"])
+    size = original.get("size") and tuple(original["size"])
     check_inputs(original, inputs, original["name"])
     panel = Panel(original["name"], settings, inputs.get("content"), inputs.get("style"), size, original["factors"])
     plan = plan_panel(panel, _folder_of(manifest))

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 
 from ..errors import MinistyleError, as_damaged
 from ..settings import MAX_MEGAPIXELS
-from .opening import check_pixels, exif_of, open_picture
+from .opening import check_pixels, exif_of, open_picture, without_pillows_limit
 
 KEYWORD = "ministyle"  # of a PNG's text
 BEGINNING = '{"format": "ministyle '  # of a record: EXIF's user comment may be the photographer's
@@ -55,7 +55,7 @@ def read_exif(source, *, max_megapixels=MAX_MEGAPIXELS):
         if picture is None:
             return None
         try:
-            with as_damaged("EXIF data"):
+            with as_damaged("EXIF data"), without_pillows_limit():
                 kept = _kept(exif_of(picture, max_megapixels=max_megapixels))
         except MinistyleError:
             return None
@@ -102,7 +102,11 @@ def read_text(source):
         if picture is None:
             return None
         for find in (_own_text, _comment):
-            with suppress(MinistyleError), as_damaged("a text"):  # or one that Pillow finds too long
+            with (
+                suppress(MinistyleError),
+                as_damaged("a text"),
+                without_pillows_limit(),
+            ):  # or one that Pillow finds too long
                 texts.append(find(picture))
     return next((text for text in texts if text.startswith(BEGINNING)), None)
 

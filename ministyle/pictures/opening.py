@@ -32,7 +32,7 @@ BYTES_A_PIXEL = 16  # of a file, at most, for each pixel that is allowed: uncomp
 SMALLEST_LIMIT = 64e6  # bytes: no smaller file is refused for its size
 LARGEST_STREAM = 500e6  # bytes of an open file, all of which are held in memory
 TURNED = (5, 6, 7, 8)  # EXIF's orientation marks of pictures whose upright rows are columns of the file
-_LOCK = threading.Lock()  # of Pillow's limit and Python's warnings, both of which the whole process shares
+_LOCK = threading.RLock()  # of Pillow's limit and Python's warnings, both of which the whole process shares
 
 
 @contextmanager
@@ -95,7 +95,8 @@ def exif_of(picture, *, max_megapixels=MAX_MEGAPIXELS):
     """
     if picture.format == "PNG" and "exif" not in picture.info:
         check_pixels(picture.size, "the picture", max_megapixels)
-    return picture.getexif()
+    with without_pillows_limit():
+        return picture.getexif()
 
 
 def check_pixels(size, name, max_megapixels, own_size=None):
@@ -131,11 +132,12 @@ def register_formats():
 
 def upright_size(picture, max_megapixels):  # -> (height, width)
     """Return the size of a PIL image, which has not been decoded yet, once it is upright."""
-    exif = exif_of(picture, max_megapixels=max_megapixels)
-    width, height = picture.size
-    if picture.format == "TIFF":  # for which some versions of Pillow say the upright size
-        width, height = (exif.get(tag, side) for tag, side in zip((256, 257), picture.size, strict=True))
-    return (width, height) if exif.get(ExifTags.Base.Orientation) in TURNED else (height, width)
+    with without_pillows_limit():
+        exif = exif_of(picture, max_megapixels=max_megapixels)
+        width, height = picture.size
+        if picture.format == "TIFF":  # for which some versions of Pillow say the upright size
+            width, height = (exif.get(tag, side) for tag, side in zip((256, 257), picture.size, strict=True))
+        return (width, height) if exif.get(ExifTags.Base.Orientation) in TURNED else (height, width)
 
 
 def unwrapped(source):
@@ -217,7 +219,7 @@ def open_stream(stream, name):
     register_formats()
     known = [picture_format for picture_format in READABLE if picture_format in Image.OPEN]
     try:
-        with _without_pillows_limit():
+        with without_pillows_limit():
             return Image.open(stream, "r", known)
     except UnidentifiedImageError:
         stream.seek(0)
@@ -228,12 +230,12 @@ def open_stream(stream, name):
 
 def load(picture):
     """Decode a PIL image. Pillow does that only now, and may find that it is damaged; use it in `as_damaged`."""
-    with _without_pillows_limit():
+    with without_pillows_limit():
         picture.load()
 
 
 @contextmanager
-def _without_pillows_limit():
+def without_pillows_limit():
     """Keep Pillow's own limit of pixels, and its warnings about damaged metadata, out of the way; ours is checked."""
     with _LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -121,7 +121,7 @@ class Job:
             size = tuple(max(1, round(side / TILE)) * TILE for side in size) if tileable else size
         init = None
         if settings.start_picture is not None:
-            init = _read_start(settings.start_picture, settings.max_megapixels, SKETCH if sketch else None)
+            init = _read_start(settings.start_picture, settings.max_megapixels, SKETCH if sketch else 2 * max(size))
         elif settings.init != "noise" and not {"content": content is not None, "style": styles}[settings.init]:
             raise MinistyleError(f"init (={settings.init!r}) asks for a {settings.init} picture, and there is none")
         if tileable:
@@ -377,8 +377,11 @@ def _check_tileable(size, styles):
         )
 
 
-def _read_start(init, max_megapixels, size):
-    """Read the picture to begin with. A bare word that is no file was meant to be one of `STARTS`."""
+def _read_start(init, max_megapixels, longest):
+    """Read the picture to begin with, no larger than of use: it is resized later.
+
+    A bare word that is no file was meant to be one of `STARTS`.
+    """
     if isinstance(init, str) and not os.path.splitext(init)[1] and not os.path.exists(init):
         raise MinistyleError(f"init (={init!r}) must be {', '.join(STARTS)} or a picture, and there is no such file")
-    return read_picture(init, size, max_megapixels=max_megapixels)
+    return read_picture(init, longest, at_most=True, max_megapixels=max_megapixels)

@@ -18,6 +18,8 @@ from .reading import read_picture
 COLOURED = 48  # grey levels between a pixel's channels, from which on it is coloured and not grey
 SAME = 64  # grey levels: colours nearer to each other than this are one, as in a JPEG file
 LEAST = 0.005  # of the picture: smaller regions are rounding at edges
+LARGEST = 2048  # pixels, the longest side with which a mask is read; a larger one takes memory for nothing
+MOST = 32  # regions
 GREY = ""  # the name of a grey mask's region
 
 
@@ -43,7 +45,7 @@ def read_mask(source, name="mask", *, max_megapixels=MAX_MEGAPIXELS):
         source = to_host(source)
         if source.size and source.dtype.kind in "bf" and source.max() <= 1:
             source = source * 255.0
-    pixels = read_picture(source, max_megapixels=max_megapixels)
+    pixels = read_picture(source, LARGEST, at_most=True, max_megapixels=max_megapixels)
     if (np.ptp(pixels, axis=2) > COLOURED).mean() >= LEAST:
         return _by_colour(pixels, name)
     grey = pixels.mean(axis=2) / 255
@@ -58,10 +60,12 @@ def _by_colour(pixels, name):
     codes, counts = np.unique(red << 16 | green << 8 | blue, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     colours = []
-    for code, count in zip(codes[order], counts[order], strict=True):
+    for code in codes[order[counts[order] >= LEAST * red.size]]:
         colour = np.array([code >> 16, code >> 8 & 255, code & 255], np.float32)
-        if count >= LEAST * red.size and all(_distance(colour, other) > SAME for other in colours):
+        if all(_distance(colour, other) > SAME for other in colours):
             colours.append(colour)
+    if len(colours) > MOST:
+        raise MinistyleError(f"the {name} has {len(colours)} colours, and a mask has at most {MOST} regions")
     if not colours:
         raise MinistyleError(f"the {name} has more colours than regions: none of them fills {LEAST:.1%} of it")
     nearest, least = np.zeros(red.shape, int), _distance(pixels, colours[0])

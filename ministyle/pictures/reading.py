@@ -40,7 +40,7 @@ _TOP_LAST = (3, 4, 7, 8)  # whose first upright row is the last row, or column, 
 _LEFT_LAST = (2, 3, 6, 7)  # likewise, whose first upright column
 
 
-def read_picture(source, size=None, side="longest", *, max_megapixels=MAX_MEGAPIXELS):  # -> (H, W, 3)
+def read_picture(source, size=None, side="longest", *, at_most=False, max_megapixels=MAX_MEGAPIXELS):  # -> (H, W, 3)
     """Return a picture as a float32 array, RGB, 0 to 255.
 
     Parameters
@@ -54,6 +54,8 @@ def read_picture(source, size=None, side="longest", *, max_megapixels=MAX_MEGAPI
         Length in pixels of the side that `side` names. The picture is scaled up or down to it.
     side : {"longest", "shortest"}
         Which side of the picture `size` measures.
+    at_most : bool
+        `size` is a limit: a picture whose longest side is no longer stays as it is.
     max_megapixels : float
         A file that decodes to more millions of pixels is refused.
 
@@ -62,7 +64,7 @@ def read_picture(source, size=None, side="longest", *, max_megapixels=MAX_MEGAPI
     MinistyleError
         The source cannot be read as a picture, is empty or too large; see `size_to_fit` for an impossible size.
     """
-    with _strips_of(source, size, side, max_megapixels) as (strips, wanted):
+    with _strips_of(source, functools.partial(_wanted, size, side, at_most), max_megapixels) as (strips, wanted):
         laid = Strips(strips.height, strips.width, lambda *lines: _on_white(strips.rows(*lines)), strips.box)
         return laid.whole() if wanted is None else laid.resized(*wanted)
 
@@ -83,7 +85,7 @@ def read_alpha(source, size=None, side="longest", *, max_megapixels=MAX_MEGAPIXE
     MinistyleError
         See `read_picture`.
     """
-    with _strips_of(source, size, side, max_megapixels) as (strips, wanted):
+    with _strips_of(source, functools.partial(_wanted, size, side, False), max_megapixels) as (strips, wanted):
         if not any(rows.shape[2] == 4 and rows[:, :, 3].min() < 255 for _, _, rows in strips):
             return None
         opacity = Strips(strips.height, strips.width, lambda *lines: strips.rows(*lines)[:, :, 3:], strips.box)
@@ -98,37 +100,48 @@ def _on_white(rows):  # (h, W, 3) or (h, W, 4) -> (h, W, 3)
     return rows[:, :, :3] * alpha + 255 * (1 - alpha)
 
 
+def _wanted(size, side, at_most, shape):
+    """Return the (height, width) that a picture of a shape is resized to, or None where it stays as it is."""
+    if size is None or (at_most and max(shape) <= size):
+        return None
+    return size_to_fit(shape, size, side)
+
+
 @contextmanager
-def _strips_of(source, size, side, max_megapixels):
-    """Yield a picture as `Strips` of 3 or, with opacity, 4 channels, and the (height, width) wanted, or None."""
+def _strips_of(source, wanted_of, max_megapixels):
+    """Yield a picture as `Strips` of 3 or, with opacity, 4 channels, and the (height, width) wanted, or None.
+
+    `wanted_of` is a function of the picture's own (height, width) that returns the wanted one.
+    """
     source = unwrapped(source)
     if is_array(source):
         strips = _from_array(to_host(source), "the picture")
-        yield strips, None if size is None else size_to_fit((strips.height, strips.width), size, side)
+        yield strips, wanted_of((strips.height, strips.width))
     elif isinstance(source, Image.Image):
         with as_damaged("the picture"):
             if isinstance(source, ImageFile.ImageFile):
                 check_pixels(source.size, "the picture", max_megapixels)
             strips = _from_pil(source, "the picture")
-            yield strips, None if size is None else size_to_fit((strips.height, strips.width), size, side)
+            yield strips, wanted_of((strips.height, strips.width))
     else:
         with stream_of(source, max_megapixels) as (stream, name), as_damaged(name):
-            yield _decoded(stream, name, size, side, max_megapixels)
+            yield _decoded(stream, name, wanted_of, max_megapixels)
 
 
-def _decoded(stream, name, size, side, max_megapixels):
+def _decoded(stream, name, wanted_of, max_megapixels):
     """Return the picture in an open file as `Strips`, and the (height, width) wanted, or None."""
     picture = open_stream(stream, name)
     if 0 in picture.size:
         raise MinistyleError(f"{name} is empty: {picture.width} x {picture.height} pixels")
     deep = has_sixteen_bits(picture)  # which it does not say any more once it is decoded, as `upright_size` may do
-    own_size, part, wanted = picture.size, None, None
-    reducible = size is not None and picture.format in ("JPEG", "MPO")
-    if not reducible:
+    own_size, part = picture.size, None
+    is_jpeg = picture.format in ("JPEG", "MPO")
+    if not is_jpeg:
         check_pixels(own_size, name, max_megapixels)
-    if size is not None:
-        wanted = size_to_fit(upright_size(picture, max_megapixels), size, side)
-    if reducible:
+    wanted = wanted_of(upright_size(picture, max_megapixels))
+    if wanted is None:
+        check_pixels(own_size, name, max_megapixels)
+    elif is_jpeg:
         part = _reduce(picture, wanted)
         check_pixels(picture.size, name, max_megapixels, own_size)
     load(picture)

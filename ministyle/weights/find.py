@@ -38,7 +38,7 @@ def find_weights(path=None):
     for asked, origin in ((path, "weights"), (os.environ.get(ENVIRONMENT_VARIABLE), ENVIRONMENT_VARIABLE)):
         if asked:
             asked = Path(asked).expanduser()
-            if not asked.is_file():
+            if not _is_file(asked):
                 raise MinistyleError(f"{origin}: there is no file '{asked}'")
             return asked
     for candidate in (user_path(), shipped_path("weights/vgg19.h5")):
@@ -48,3 +48,11 @@ def find_weights(path=None):
         f"no weight file found: name one with --weights or {ENVIRONMENT_VARIABLE}, or make one with "
         "'python -m ministyle weights import FILE'"
     )
+
+
+def _is_file(path):
+    """Say whether there is a file; a name that no file can have is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return False

@@ -403,3 +403,28 @@ def test_all_readable_formats_are_registered_and_pictures_of_them_written(tmp_pa
     assert {*opening.READABLE} - {*Image.OPEN} <= {"AVIF", "HEIF", "MPO"}
     write_picture(tmp_path / "out.png", np.zeros((4, 4, 3)))
     assert re.match(b"\x89PNG", (tmp_path / "out.png").read_bytes())
+
+
+# No larger than of use -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_a_limit_of_size_leaves_smaller_pictures_alone(tmp_path, random, ending):
+    path = tmp_path / f"picture.{ending}"
+    Image.fromarray(random.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(path)
+    for limit in (40, 41, 1000):
+        np.testing.assert_array_equal(read_picture(path, limit, at_most=True), read_picture(path))
+    np.testing.assert_array_equal(read_picture(path, 20, at_most=True), read_picture(path, 20))
+
+
+def test_a_mask_is_read_no_larger_than_of_use(tmp_path):
+    Image.new("L", (5000, 100), 200).save(tmp_path / "mask.png")
+    (region,) = read_mask(tmp_path / "mask.png").values()
+    assert region.shape == (41, 2048)
+    np.testing.assert_allclose(region, 200 / 255, atol=1e-6)
+
+
+def test_a_picture_of_many_colours_is_no_mask():
+    levels = np.array([0, 85, 170, 255], np.uint8)
+    colours = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(8, 8, 3)
+    assert "64 colours" in sentence(read_mask, colours.repeat(10, 0).repeat(10, 1))

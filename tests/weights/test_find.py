@@ -72,3 +72,9 @@ def test_an_installed_packages_own_file_comes_before_a_folder_beside_the_package
         path.parent.mkdir(parents=True)
         path.touch()
         assert run_copy(tmp_path, "-c", FIND).stdout.strip() == str(expected)
+
+
+@pytest.mark.parametrize("name", [5000 * "a", "zero\0byte.h5"])
+def test_a_name_that_no_file_can_have_is_no_file(name):
+    with pytest.raises(MinistyleError, match="there is no file"):
+        find_weights(name)

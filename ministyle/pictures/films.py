@@ -14,7 +14,7 @@ from PIL import Image, ImageSequence
 from ..errors import MinistyleError, as_damaged
 from ..files import new_file
 from ..settings import MAX_MEGAPIXELS
-from .opening import check_pixels, open_picture
+from .opening import check_pixels, open_picture, without_pillows_limit
 from .writing import check_file
 
 # Ends of names. The frames of other files are pages, or one picture in two sizes; and a photograph is not opened twice.
@@ -63,7 +63,7 @@ def read_frames(source, *, max_megapixels=MAX_MEGAPIXELS):
         check_pixels(film.size, f"'{source}'", max_megapixels)
         frames = ImageSequence.Iterator(film)
         for number in itertools.count(1):
-            with as_damaged(f"frame {number} of '{source}'"):
+            with as_damaged(f"frame {number} of '{source}'"), without_pillows_limit():
                 frame = next(frames, None)
                 if frame is None:
                     return

@@ -115,8 +115,15 @@ def return_nonsense_where_all_is_caught(place):
         raise WrongResultError("a tensor of another shape")
 
 
+def _raw(sentence):
+    """Return a refusal as it would be if `MinistyleError` did not make one line of it."""
+    error = MinistyleError("")
+    error.args = (sentence,)
+    return error
+
+
 def refuse_in_lines(place):
-    raise MinistyleError("it is damaged:\nhere\nand there")
+    raise _raw("it is damaged:\nhere\nand there")
 
 
 def refuse_without_words(place):
@@ -124,11 +131,11 @@ def refuse_without_words(place):
 
 
 def refuse_at_length(place):
-    raise MinistyleError("it is damaged: " + "x" * 5000)
+    raise _raw("it is damaged: " + "x" * 5000)
 
 
 def steer_the_terminal(place):
-    raise MinistyleError("there is no file '\x1b]0;title\x07'")
+    raise _raw("there is no file '\x1b]0;title\x07'")
 
 
 FAULTS = {  # function of (place,) -> outcome that it must be counted as

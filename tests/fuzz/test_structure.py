@@ -18,7 +18,7 @@ from ministyle.errors import MinistyleError
 from ministyle.experiments import stimuli
 from ministyle.jobs.record import as_read, by_role, in_order, parse, settings_from, settings_to_record
 from ministyle.pictures.sizes import size_to_fit
-from ministyle.settings import PRESETS, Settings
+from ministyle.settings import MAXIMUM_SIZE, PRESETS, Settings
 from ministyle.solvers import SOLVERS
 
 often = settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -44,8 +44,14 @@ sides = st.integers(1, 70_000)
 @given(sides, sides, st.integers(1, 65_500), st.sampled_from(["longest", "shortest"]))
 @example(1, 65_500, 1, "longest")
 def test_a_size_to_fit_has_the_side_asked_for_and_the_proportions(height, width, length, side):
-    fitted = size_to_fit((height, width), length, side)
     reference = max(height, width) if side == "longest" else min(height, width)
+    if max(Fraction(before) * length / reference for before in (height, width)) > Fraction(MAXIMUM_SIZE) + Fraction(
+        1, 2
+    ):
+        with pytest.raises(MinistyleError, match=f"at most {MAXIMUM_SIZE}"):
+            size_to_fit((height, width), length, side)
+        return
+    fitted = size_to_fit((height, width), length, side)
     chosen = max(fitted) if side == "longest" else min(fitted)
     assert chosen == length or (side == "shortest" and height == width)
     for before, after in zip((height, width), fitted, strict=True):

@@ -17,7 +17,18 @@ from PIL import ExifTags, Image, ImageFile
 from ..arrays import to_host
 from ..errors import MinistyleError, as_damaged
 from ..settings import MAX_MEGAPIXELS
-from .opening import TURNED, check_pixels, check_shape, is_array, load, open_stream, stream_of, unwrapped, upright_size
+from .opening import (
+    TURNED,
+    check_pixels,
+    check_shape,
+    is_array,
+    load,
+    open_stream,
+    stream_of,
+    unwrapped,
+    upright_size,
+    without_pillows_limit,
+)
 from .profiles import MODES, is_srgb, transform_to_srgb
 from .sixteen import decode_lower_bytes, has_sixteen_bits
 from .sizes import Strips, size_to_fit
@@ -209,7 +220,8 @@ def _upright_rows(picture, orientation, top, bottom):
     length = picture.width if orientation in TURNED else picture.height
     first, last = (length - bottom, length - top) if orientation in _TOP_LAST else (top, bottom)
     turned = orientation in TURNED
-    strip = picture.crop((first, 0, last, picture.height) if turned else (0, first, picture.width, last))
+    with without_pillows_limit():  # which older versions compare with parts of pictures, too
+        strip = picture.crop((first, 0, last, picture.height) if turned else (0, first, picture.width, last))
     return strip.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else strip
 
 

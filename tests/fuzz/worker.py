@@ -27,6 +27,7 @@ MB = 10**6
 GROWN = 250  # MB by which a worker may grow before it is replaced
 SPARE = 500  # MB more, of addresses: not all that is asked for is used
 LARGEST_FILE = 64 * MB
+IN_C = "printed by a library in C"
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod"}
 CHILDREN = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system", "os.spawn"}
@@ -103,7 +104,7 @@ def limit_process(megabytes):
 def first_line(printed):
     """Return the first line of what was printed, without numbers and folders, to tell warnings apart."""
     line = printed.strip().split("\n")[0]
-    return re.sub(r"\d+", "N", line.rpartition("/")[2])[:150] if ".py:" in line else "printed by a library in C"
+    return re.sub(r"\d+", "N", line.rpartition("/")[2])[:150] if ".py:" in line else IN_C
 
 
 def _shortened(text):

@@ -233,7 +233,7 @@ def _say(work, place, write):
 
 # Kinds ---------------------------------------------------------------------------------------------------
 
-IN_C = ("keras", "keras archive", "matconvnet")  # whose readers, in C, may crash
+IN_C = ("keras", "keras archive")  # whose readers, in C, may crash
 ENDINGS = {  # kind -> ends of names of its seeds
     "keras": (".h5",),
     "keras archive": (".keras",),

@@ -18,4 +18,4 @@ def test_damaged_input_ends_in_a_right_result_or_one_sentence(kind):
     found = {key: [one.number for one in those] for key, those in parent.findings(outcomes).items()}
     found.pop(("warning", "printed by a library in C"), None)  # libtiff's own words about a damaged TIFF
     assert not found, f"python tests/fuzz/run.py {kind} --only NUMBER shows more"
-    assert {one.outcome for one in outcomes} == set(parent.GOOD)  # and not all inputs are refused, or all taken
+    assert {one.outcome for one in outcomes} >= set(parent.GOOD)  # and not all inputs are refused, or all taken

@@ -140,6 +140,12 @@ def upright_size(picture, max_megapixels):  # -> (height, width)
         return (width, height) if exif.get(ExifTags.Base.Orientation) in TURNED else (height, width)
 
 
+def orientation_of(picture):
+    """Return how a PIL image is turned, as EXIF counts it, or None."""
+    with without_pillows_limit():
+        return picture.getexif().get(ExifTags.Base.Orientation)
+
+
 def unwrapped(source):
     """Return the picture that something has as its `pixels`, such as a `Result`; any other source as it is."""
     return source.pixels if hasattr(source, "pixels") else source

@@ -12,7 +12,7 @@ import functools
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile
+from PIL import Image, ImageFile
 
 from ..arrays import to_host
 from ..errors import MinistyleError, as_damaged
@@ -24,6 +24,7 @@ from .opening import (
     is_array,
     load,
     open_stream,
+    orientation_of,
     stream_of,
     unwrapped,
     upright_size,
@@ -165,7 +166,7 @@ def _reduce(picture, wanted):
     Return the (width, height) that it would then have exactly, which are no whole numbers, or None for another file.
     """
     height, width = wanted
-    if picture.getexif().get(ExifTags.Base.Orientation) in TURNED:
+    if orientation_of(picture) in TURNED:
         height, width = width, height
     drafted = picture.draft(None, (GAP * width, GAP * height))
     return None if drafted is None else drafted[1][2:]
@@ -184,7 +185,7 @@ def _from_pil(picture, name, part=None, lower=None):
     if 0 in picture.size:
         raise MinistyleError(f"{name} is empty: {picture.width} x {picture.height} pixels")
     load(picture)  # before it is asked for its orientation: that of some files is then done
-    orientation = picture.getexif().get(ExifTags.Base.Orientation)
+    orientation = orientation_of(picture)
     size = (picture.width, picture.height) if orientation in TURNED else (picture.height, picture.width)
     box = None if part is None else _upright_box(size, part, orientation)
     profile = picture.info.get("icc_profile")

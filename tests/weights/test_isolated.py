@@ -39,10 +39,19 @@ def test_arrays_come_back_as_the_file_has_them(small_file):
         np.testing.assert_array_equal(arrays[f"{name}/mean_activation"], np.full(len(bias), 3, np.float32))
 
 
+WHOLE = """
+import sys
+header = b'{"about": {"network": "VGG-19"}, "arrays": '
+header += b'[["conv1_1/kernel", [3, 3, 3, 1], "float32"], ["conv1_1/bias", [1], "float32"]]}'
+sys.stdout.buffer.write(len(header).to_bytes(8, "little") + header + bytes(4 * 28))
+sys.stdout.buffer.flush()
+"""
+UNNOTICED = "exit", "rubbish", "a long list"  # by the status
 CRASHES = {
     "segmentation fault": "import ctypes; ctypes.string_at(0)",
     "abort": "import os; os.abort()",
     "an exception": "raise RuntimeError('boo')",
+    "exit after a whole answer": WHOLE + "import os; os.abort()",
     "exit": "import os; os._exit(0)",
     "rubbish": "import sys; sys.stdout.write('x' * 10000)",
     "a long list": "import sys; sys.stdout.buffer.write(b'\\xff' * 8)",
@@ -53,7 +62,8 @@ CRASHES = {
 def test_a_child_that_crashes_or_talks_rubbish_is_a_sentence(small_file, monkeypatch, kind):
     as_child(monkeypatch, CRASHES[kind])
     with open(small_file, "rb") as file:
-        assert sentence(read_isolated, "own", file).startswith("it is damaged")
+        said = sentence(read_isolated, "own", file)
+    assert said.startswith("it is damaged") and ("ended with status" in said) == (kind not in UNNOTICED)
 
 
 def test_a_child_that_hangs_is_ended(small_file, monkeypatch):

@@ -306,13 +306,6 @@ GUARDS = (
         "tests/formats/test_protobuf.py",
     ),
     Guard(
-        "elements of MATLAB's files end outside of what they are part of",
-        "formats/matlab.py",
-        "if content.end > span.end:",
-        "if False:",
-        "tests/formats/test_matlab.py",
-    ),
-    Guard(
         "networks with batch normalisation are taken for plain ones",
         "weights/layout.py",
         "if any(name.endswith(NORMALISATION) for name in tensors):",

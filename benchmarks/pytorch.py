@@ -70,7 +70,8 @@ class Objective:
         settings = job.settings
         weights = {term.name: term.weight for term in job.objective_at(job.scales[-1]).terms}
         same = {"tv_edge": settings.tv_edge, "mirror": settings.border == "mirror", "device": job.network.device}
-        return cls(*job.pictures, weights=weights, **same, **options)
+        content, (style,) = job.pictures
+        return cls(content, style.picture, weights=weights, **same, **options)
 
     def __call__(self, pixels):
         """Return loss and gradient (H, W, 3)."""

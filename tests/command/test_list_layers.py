@@ -1,5 +1,6 @@
 """`--list-layers`."""
 
+import numpy as np
 import pytest
 from commands import contents, forbid_work, run
 from made_up_weights import make_up_weights, thin
@@ -64,7 +65,7 @@ def test_reconstructions_list_what_they_match_themselves():
 
 def test_layers_of_vgg16_are_listed_for_its_weights(tmp_path, monkeypatch, random):
     monkeypatch.setitem(ARCHITECTURES, "VGG-16", thin(VGG16))
-    write_weights(make_up_weights(thin(VGG16), lambda shape: random.normal(size=shape)))
+    write_weights(make_up_weights(thin(VGG16), lambda shape: random.normal(size=shape).astype(np.float32)))
     pictures = "transfer", "photo.png", "painting.png", "--weights", "made-up.h5", "--no-normalised"
     rows = table(*pictures, "--image-size", "48")
     assert list(rows) == [name for name in FIELDS if name not in ("conv3_4", "conv4_4", "conv5_4")]

@@ -170,8 +170,8 @@ def test_a_gpu_with_too_little_memory_is_warned_of(monkeypatch):
 
 def test_a_command_decodes_each_picture_once_and_loads_the_network_once(monkeypatch):
     decoded, loaded = [], []
-    decode, load_weights = reading._decode, load.load_weights
-    monkeypatch.setattr(reading, "_decode", lambda *args: decoded.append(args) or decode(*args))
+    decode, load_weights = reading._decoded, load.load_weights
+    monkeypatch.setattr(reading, "_decoded", lambda *args: decoded.append(args) or decode(*args))
     monkeypatch.setattr(load, "load_weights", lambda *args: loaded.append(args) or load_weights(*args))
     status, out, _ = run(*TRANSFER, "--init", "start.png", "--iterations", "1", stderr=Terminal())
     assert status == 0 and " pixels: about " in out

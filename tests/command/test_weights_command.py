@@ -68,7 +68,7 @@ def vgg16(monkeypatch, random):
 
 def test_a_picture_is_made_with_vgg16_from_the_published_file_on(vgg16):
     refused = run("weights", "import", "published.h5", "--preprocessing", "caffe")
-    assert refused[0] == 2 and "-o" in refused[2] and "VGG-16" in refused[2]
+    assert refused[0] == 2 and "-o" in refused[2] and "only Oxford's VGG-19" in refused[2]
     status, out, _ = run("weights", "import", "published.h5", "--preprocessing", "caffe", "-o", "vgg16.h5")
     assert status == 0 and "weights: vgg16.h5 (VGG-16" in out
     transfer = "transfer", "photo.png", "painting.png", "--weights", "vgg16.h5", "--image-size", "32"

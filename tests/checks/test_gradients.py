@@ -432,7 +432,7 @@ def test_operations_that_the_network_does_not_go_through_are_not_named(weights, 
 
 @pytest.mark.parametrize("settings", [{"size": 15}, {"directions": 0}, {"seed": -1}])
 def test_impossible_checks_are_refused(weights, settings):
-    with pytest.raises(MinistyleError, match="must be (at least|from)"):
+    with pytest.raises(MinistyleError, match=r"must be (at least|from)"):
         check_gradients(weights, **settings)
 
 

@@ -9,6 +9,7 @@ The attributes of the file describe the network (`network`), how it expects a pi
 whom to cite (`citation`). The file carries its own preprocessing, so nobody can use it with the wrong one.
 """
 
+import functools
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import MinistyleError
-from ..files import new_file, open_regular, sha256_once
+from ..files import new_file, open_regular, sha256_once, shipped_path, version_of
 from .find import find_weights
 from .isolated import read_isolated
 from .known import SHIPPED_SHA256
@@ -86,6 +87,17 @@ def load_weights(path=None):
         raise MinistyleError(f"weight file '{path}' cannot be read: {error.strerror or error}") from None
     except MinistyleError as error:
         raise MinistyleError(f"weight file '{path}' cannot be read: {error}") from error
+
+
+def shipped_weights():
+    """Return the `Weights` that come with the project, or None where they are missing. They are read once."""
+    path = shipped_path("weights/vgg19.h5")
+    return _shipped(path, version_of(path)) if path.is_file() else None
+
+
+@functools.lru_cache(maxsize=1)
+def _shipped(path, version):
+    return load_weights(path)
 
 
 def as_weights(attributes, arrays, path):

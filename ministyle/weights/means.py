@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import arrays
-from ..files import shipped_path
-from .file import load_weights, write_weights
+from .file import load_weights, shipped_weights, write_weights
 
 CIRCUMSTANCES = "mean_activation_"  # so begin the attributes that say how the means were measured
 
@@ -70,11 +69,8 @@ def known_mean_activations():
     means : dict, as `mean_activations` returns it; empty if the shipped file is missing
     circumstances : dict, see `store_mean_activations`
     """
-    path = shipped_path("weights/vgg19.h5")
-    if not path.is_file():
-        return {}, {}
-    shipped = load_weights(path)
-    return shipped.mean_activations, circumstances_of(shipped)
+    shipped = shipped_weights()
+    return ({}, {}) if shipped is None else (shipped.mean_activations, circumstances_of(shipped))
 
 
 def circumstances_of(weights):

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..files import shipped_path
-from .file import load_weights
+from .file import shipped_weights
 
 FIRST_LAYER = "conv1_1"
 # The least cosine between a filter and Oxford's that count as the same, on average over the filters. Rounding to 16
@@ -94,8 +93,8 @@ def has_the_shipped_numbers(layers):
 
 
 def _shipped_layers():
-    path = shipped_path("weights/vgg19.h5")
-    return load_weights(path).layers if path.is_file() else None
+    shipped = shipped_weights()
+    return shipped and shipped.layers
 
 
 def _cosines(one, other):

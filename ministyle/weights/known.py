@@ -7,8 +7,6 @@ licence it may be used.
 import hashlib
 from dataclasses import dataclass
 
-import numpy as np
-
 from ..architecture import VGG16, VGG19
 from ..errors import MinistyleError, did_you_mean
 
@@ -114,6 +112,23 @@ def _keras(name, architecture, suffix, **checksum):
     )
 
 
+def _matconvnet(name, architecture, folder, what, **checksum):
+    file = f"imagenet-vgg-verydeep-{architecture.name[-2:]}.mat"
+    description = f"{architecture.name} as MatConvNet {what}"
+    urls = (_MATCONVNET + folder + file,)
+    return KnownFile(name, file, description, architecture.name, _CAFFE.in_order("RGB"), urls=urls, **checksum)
+
+
+def _pytorch(name, file, what, address, preprocessing, license=OXFORD_LICENSE):
+    """Return a file whose name, such as vgg19-dcbb9e9d.pth, has the beginning of its SHA-256."""
+    network, digits = file.removesuffix(".pth").split("-")
+    architecture = VGG19.name if network == "vgg19" else VGG16.name
+    description = f"{architecture} as {what}"
+    return KnownFile(
+        name, file, description, architecture, preprocessing, license, sha256=digits, urls=(address + file,)
+    )
+
+
 # Checksums: of Keras's files as in its source, keras/src/applications/; of torchvision's and Johnson's as in the names
 # of their files; of MatConvNet's as in its list of models.
 KNOWN_FILES = (
@@ -127,70 +142,18 @@ KNOWN_FILES = (
     _keras("vgg16", VGG16, "_notop", md5="6d6bbae143d832006294945121d1f1fc"),
     _keras("vgg19", VGG19, "", md5="cbe5617147190e668d6c5d5026f83318"),
     _keras("vgg16", VGG16, "", md5="64373286793e3c8b2b4e3219cbf3544b"),
-    KnownFile(
-        "vgg19-matconvnet",
-        "imagenet-vgg-verydeep-19.mat",
-        "VGG-19 as MatConvNet publishes it",
-        VGG19.name,
-        _CAFFE.in_order("RGB"),
-        md5="106118b7cf60435e6d8e04f6a6dc3657",
-        urls=(_MATCONVNET + "imagenet-vgg-verydeep-19.mat",),
+    _matconvnet("vgg19-matconvnet", VGG19, "", "publishes it", md5="106118b7cf60435e6d8e04f6a6dc3657"),
+    _matconvnet(
+        "vgg19-matconvnet-beta16", VGG19, "beta16/", "published it first", md5="8ee3263992981a1d26e73b3ca028a123"
     ),
-    KnownFile(
-        "vgg19-matconvnet-beta16",
-        "imagenet-vgg-verydeep-19.mat",
-        "VGG-19 as MatConvNet published it first",
-        VGG19.name,
-        _CAFFE.in_order("RGB"),
-        md5="8ee3263992981a1d26e73b3ca028a123",
-        urls=(_MATCONVNET + "beta16/imagenet-vgg-verydeep-19.mat",),
+    _matconvnet("vgg16-matconvnet", VGG16, "", "publishes it", md5="f72d927587ca4c97fbd165ec9cb9997f"),
+    *(
+        _pytorch(f"{file[:5]}-johnson", file, "J. Johnson turned it into PyTorch's format, for BGR", _JOHNSON, _CAFFE)
+        for file in ("vgg19-d01eb7cb.pth", "vgg16-00b39a1b.pth")
     ),
-    KnownFile(
-        "vgg16-matconvnet",
-        "imagenet-vgg-verydeep-16.mat",
-        "VGG-16 as MatConvNet publishes it",
-        VGG16.name,
-        _CAFFE.in_order("RGB"),
-        md5="f72d927587ca4c97fbd165ec9cb9997f",
-        urls=(_MATCONVNET + "imagenet-vgg-verydeep-16.mat",),
-    ),
-    KnownFile(
-        "vgg19-johnson",
-        "vgg19-d01eb7cb.pth",
-        "VGG-19 as J. Johnson turned it into PyTorch's format, for BGR",
-        VGG19.name,
-        _CAFFE,
-        sha256="d01eb7cb",
-        urls=(_JOHNSON + "vgg19-d01eb7cb.pth",),
-    ),
-    KnownFile(
-        "vgg16-johnson",
-        "vgg16-00b39a1b.pth",
-        "VGG-16 as J. Johnson turned it into PyTorch's format, for BGR",
-        VGG16.name,
-        _CAFFE,
-        sha256="00b39a1b",
-        urls=(_JOHNSON + "vgg16-00b39a1b.pth",),
-    ),
-    KnownFile(
-        "vgg19-torchvision",
-        "vgg19-dcbb9e9d.pth",
-        "VGG-19 as torchvision trained it",
-        VGG19.name,
-        _TORCH,
-        TORCHVISION_LICENSE,
-        sha256="dcbb9e9d",
-        urls=(_TORCHVISION + "vgg19-dcbb9e9d.pth",),
-    ),
-    KnownFile(
-        "vgg16-torchvision",
-        "vgg16-397923af.pth",
-        "VGG-16 as torchvision trained it",
-        VGG16.name,
-        _TORCH,
-        TORCHVISION_LICENSE,
-        sha256="397923af",
-        urls=(_TORCHVISION + "vgg16-397923af.pth",),
+    *(
+        _pytorch(f"{file[:5]}-torchvision", file, "torchvision trained it", _TORCHVISION, _TORCH, TORCHVISION_LICENSE)
+        for file in ("vgg19-dcbb9e9d.pth", "vgg16-397923af.pth")
     ),
 )
 
@@ -227,8 +190,3 @@ def identify(sha256, md5):
         if (known.sha256 and sha256.startswith(known.sha256)) or (known.md5 and md5 == known.md5):
             return known
     return None
-
-
-def as_arrays(preprocessing):
-    """Return a preprocessing's mean and scale as float64 arrays (3,)."""
-    return np.array(preprocessing.pixel_mean), np.array(preprocessing.pixel_scale)

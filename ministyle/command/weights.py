@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 from ..errors import MinistyleError
-from ..files import sha256
+from ..files import sha256_once
 from ..formats.formats import FORMATS
 from ..pictures.reading import read_picture
 from ..weights.fetch import fetch
@@ -121,7 +121,7 @@ def run_list(_):
 def run_verify(options):
     """Read a weight file and compare its checksum."""
     path = find_weights(options.file)
-    digest = sha256(path)
+    digest = sha256_once(path)
     try:
         found = load_weights(path)
         layers = list(found.layers)

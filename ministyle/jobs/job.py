@@ -108,11 +108,9 @@ class Job:
         if not isinstance(tileable, bool):
             raise MinistyleError(f"tileable (={tileable!r}) must be True or False")
         settings = with_own_size(settings, content, style)
-        photograph, asked_size = None, size
+        photograph, own_size, asked_size = None, None, size
         if content is not None:
             photograph, own_size = read_scaled(content, settings.image_size, settings, sketch)
-        else:
-            own_size = None
         styles = read_styles(settings, style, content, content_mask, size or own_size, sketch=sketch)
         if size is None:
             size = own_size or styles[0].picture.shape[:2]

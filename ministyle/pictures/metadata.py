@@ -102,11 +102,8 @@ def read_text(source):
         if picture is None:
             return None
         for find in (_own_text, _comment):
-            with (
-                suppress(MinistyleError),
-                as_damaged("a text"),
-                without_pillows_limit(),
-            ):  # or one that Pillow finds too long
+            # A text may be damaged, or one that Pillow finds too long.
+            with suppress(MinistyleError), as_damaged("a text"), without_pillows_limit():
                 texts.append(find(picture))
     return next((text for text in texts if text.startswith(BEGINNING)), None)
 

@@ -30,7 +30,7 @@ from ministyle.pictures.reading import read_alpha, read_picture
 from ministyle.pictures.sizes import resize
 from ministyle.pictures.writing import to_levels, write_picture
 
-ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="has no such files")
+ON_POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has no such files")
 ORIENTATION = 0x0112
 
 

@@ -429,6 +429,8 @@ def take_out(guard, folder):
         environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *guard.tests.split()]
         return subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=600).returncode == 1
+    except subprocess.TimeoutExpired:  # a test that hangs is noticed as well
+        return True
     finally:
         path.write_text(whole, encoding="utf-8")
 

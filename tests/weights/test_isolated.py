@@ -77,8 +77,9 @@ def test_a_child_that_hangs_is_ended(small_file, monkeypatch):
 
 def test_ctrl_c_ends_the_child_too(small_file, monkeypatch, tmp_path):
     as_child(
-        monkeypatch, f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+        monkeypatch, f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(100)"
     )
+    start = time.monotonic()
     previous = signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     signal.setitimer(signal.ITIMER_REAL, 2)
     try:
@@ -86,6 +87,7 @@ def test_ctrl_c_ends_the_child_too(small_file, monkeypatch, tmp_path):
             read_isolated("own", file)
     finally:
         signal.signal(signal.SIGALRM, previous)
+    assert time.monotonic() - start < 60
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 

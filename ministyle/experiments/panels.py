@@ -91,20 +91,21 @@ def estimate_missing(panels, folder, *, overwrite=False):
         See `render`, before any work.
     """
     folder = Path(folder)
-    plans = _plans(panels, folder)
+    plans = _plans(panels, folder, sketch=True)
     missing = [panel for panel in panels if records.kept(folder, plans[panel.name], overwrite) is None]
     total, timed, networks = Total(), {}, {}
     with arrays.OneBlasThread():  # as in `make_panel`
-        for job in map(_job, missing):
+        for panel in missing:
+            job = _job(panel, sketch=True)
             kind = job.settings.weights, *job.network_options.items()
             job.lend(networks.get(kind) or networks.setdefault(kind, job.network))
             total += job.estimate(timed)
     return len(missing), total
 
 
-def _plans(panels, folder):
+def _plans(panels, folder, *, sketch=False):
     """Return the panels' plans, {name: plan}; two panels of the same name are refused."""
-    plans = {panel.name: plan_panel(panel, folder) for panel in panels}
+    plans = {panel.name: plan_panel(panel, folder, sketch=sketch) for panel in panels}
     if len(plans) < len(panels):
         raise MinistyleError("two panels have the same name; give the pictures different names")
     return plans
@@ -218,11 +219,14 @@ def make_panel(job, weights_sha256, on_step=None):
     return result.image, outcome_of(result.history[-1], settings, message=result.message, psnr=ratio)
 
 
-def _job(panel):
-    """Return a panel's job. It holds pictures, not paths, because a worker may not see this machine's files."""
-    content, style, init = records.pictures_of(panel)
+def _job(panel, *, sketch=False):
+    """Return a panel's job, or a sketch of it, see `Job.of`.
+
+    It holds pictures, not paths, because a worker may not see this machine's files.
+    """
+    content, style, init = records.pictures_of(panel, sketch=sketch)
     settings = panel.settings if init is None else dataclasses.replace(panel.settings, init=init)
-    return Job.of(settings, content, style, size=panel.size)
+    return Job.of(settings, content, style, size=panel.size, sketch=sketch)
 
 
 def find_inputs(manifest, name=None, *, content=None, style=None, init=None):

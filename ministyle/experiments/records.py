@@ -25,6 +25,7 @@ from pathlib import Path
 from ..errors import MinistyleError, printable
 from ..files import read_regular, sha256_once, table_cell, version_of, write_text
 from ..jobs.record import as_read, differences, invalid_part, is_text, parse, settings_to_record
+from ..jobs.regions import SKETCH
 from ..jobs.scales import with_own_size
 from ..pictures.reading import read_picture
 from ..pictures.values import picture_sha256, to_uint8
@@ -77,8 +78,14 @@ class Panel:
 # Plans and records -----------------------------------------------------------------------------------
 
 
-def plan_panel(panel, folder):
+def plan_panel(panel, folder, *, sketch=False):
     """Return the part of a panel's record that is known before it is made, as it looks when read from a file.
+
+    Parameters
+    ----------
+    panel : Panel
+    folder : path, of the experiment
+    sketch : bool, see `pictures_of`
 
     Raises
     ------
@@ -87,7 +94,7 @@ def plan_panel(panel, folder):
     """
     settings = panel.settings
     inputs, recorded = {"content": panel.content, "style": panel.style}, settings_to_record(settings)
-    pictures_of(panel)  # so that a picture that cannot be read is noticed here
+    pictures_of(panel, sketch=sketch)  # so that a picture that cannot be read is noticed here
     if settings.start_picture is not None:
         inputs["init"], recorded["init"] = settings.init, None
     plan = {
@@ -108,8 +115,13 @@ def make_record(plan, picture, outcome):
     return {**plan, **outcome, "picture_sha256": picture_sha256(picture)}
 
 
-def pictures_of(panel):
+def pictures_of(panel, *, sketch=False):
     """Return a panel's content, style and start, as arrays (H, W, 3) or None; each file is decoded once.
+
+    Parameters
+    ----------
+    panel : Panel
+    sketch : bool, are small ones enough, as for an estimate?
 
     Raises
     ------
@@ -117,13 +129,16 @@ def pictures_of(panel):
         A picture is not a file, or cannot be read.
     """
     settings = panel.settings
-    limit = settings.max_megapixels
-    content = _decode("content", panel.content, limit, settings.image_size, settings.side)
-    style = _decode("style", panel.style, limit, settings.style_size or settings.image_size, settings.side)
-    return content, style, _decode("init", settings.start_picture, limit)
+    sizes = settings.image_size, settings.style_size or settings.image_size, None
+    sizes, side = ((SKETCH,) * 3, "longest") if sketch else (sizes, settings.side)
+    files = {"content": panel.content, "style": panel.style, "init": settings.start_picture}
+    return tuple(
+        _decode(role, path, size, side, settings.max_megapixels)
+        for (role, path), size in zip(files.items(), sizes, strict=True)
+    )
 
 
-def _decode(role, path, max_megapixels, size=None, side="longest"):
+def _decode(role, path, size, side, max_megapixels):
     if path is None:
         return None
     if not isinstance(path, str | os.PathLike):

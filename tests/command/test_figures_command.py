@@ -9,7 +9,7 @@ import pytest
 from commands import QUICK, SMALL, contents, run
 from conftest import pixels_of
 
-from ministyle.experiments import figures, panels
+from ministyle.experiments import figures, panels, records
 from ministyle.weights import load
 
 pytestmark = pytest.mark.usefixtures("folder")
@@ -107,6 +107,17 @@ def test_an_estimate_times_each_kind_of_panel_once_and_writes_nothing(
     assert re.fullmatch(rf"{panels} panels to make: about .* and \d\.\d GB\n", out)
     assert len(timed) == kinds and len(loaded) == (2 if "1" in command[:2] else 1)  # figure 1 uses the raw one, too
     assert contents(folder) == before and not [path for path in folder.iterdir() if path.is_dir()]
+
+
+def test_an_estimate_of_large_panels_decodes_small_pictures(timed, monkeypatch):
+    decoded = []
+    read = records.read_picture
+    monkeypatch.setattr(
+        records, "read_picture", lambda *args, **options: decoded.append(read(*args, **options)) or decoded[-1]
+    )
+    assert run("figure", "2", "photo.png", "painting.png", "start.png", "--image-size", "12000", "--estimate")[0] == 0
+    assert decoded and max(max(picture.shape) for picture in decoded) <= 256
+    assert max(timed[0].size) == 12000
 
 
 def test_panels_that_are_there_are_not_estimated(timed):

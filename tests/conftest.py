@@ -38,10 +38,16 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out what needs a GPU where there is none, rather than report it as skipped each time."""
+    """Leave out what needs a GPU where there is none, rather than report it as skipped each time.
+
+    Processes that share the tests begin with the files that take long, so that they end together.
+    """
     if not _gpu_present():
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("gpu")])
         items[:] = [item for item in items if not item.get_closest_marker("gpu")]
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ def test_the_header_of_matlab_7_3_is_refused_with_what_to_do():
         ({"layers": 3.0}, "row of cells"),
         ({"net": 3.0}, "row of cells"),
         ({"layers": cells("text")}, "row of cells"),
+        ({"layers": cells(cells("text"))}, "row of cells"),
         ({"net": {"layers": 3.0}}, "row of cells"),
         ({"layers": cells({**CONV, "weights": 3.0})}, "not cells"),
         ({"layers": "text"}, "row of cells"),

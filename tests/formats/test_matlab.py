@@ -137,6 +137,27 @@ def test_deep_nesting_and_many_arrays_are_refused(monkeypatch):
     assert "more arrays" in sentence(read, matlab(a=cells(*"abcdefghij")))
 
 
+def test_what_should_be_an_array_and_is_none_is_refused():
+    whole = matlab(a=1.0)[128:]
+    assert "no array" in sentence(read, packed(struct.pack("<I", 9) + whole[4:]))
+    data = matlab(a=cells(1.0))
+    place = data.rindex(whole[:4])  # the tag of the array in the cell
+    assert "no array" in sentence(read, data[:place] + struct.pack("<I", 9) + data[place + 4 :])
+
+
+def test_names_of_a_structure_that_cannot_be_are_refused(monkeypatch):
+    data = matlab(a={"one": "x", "two": "y"})
+    place = data.index(b"one\0") - 8  # the length of a name, and the tag of the names
+    length = struct.unpack_from("<I", data, place - 4)[0]
+    for wrong in (-length, 0, length + 1):
+        assert "without names" in sentence(read, data[: place - 4] + struct.pack("<i", wrong) + data[place:])
+    with monkeypatch.context() as patch:
+        patch.setattr("ministyle.formats.matlab.MOST_ARRAYS", 2 * length - 1)
+        assert "without names" in sentence(read, data)
+    monkeypatch.setattr("ministyle.formats.matlab.LONGEST_TEXT", length - 1)
+    assert "longer than names" in sentence(read, data)
+
+
 @pytest.mark.parametrize("word", range(60))
 def test_a_wrong_word_in_the_tags_makes_a_sentence_or_another_value(word):
     data = matlab(a={"name": "conv1_1", "weights": cells(np.ones((2, 3), np.float32), np.ones(3))})

@@ -129,6 +129,15 @@ def test_only_what_the_table_has_is_called(target):
         assert "no function" in sentence(read, BEGIN + target + b")R" + END)
 
 
+def test_neither_what_is_outside_nor_a_value_of_the_table_is_called():
+    """What stands for an object elsewhere comes from the file, so it is never called, whatever it is."""
+    called_by = []
+    file = io.BytesIO(BEGIN + plain("id") + b"Q)R" + END)
+    assert "no function" in sentence(read_pickle, file, NAMES, lambda identifier: lambda: called_by.append(identifier))
+    assert called_by == []
+    assert "no function" in sentence(read, BEGIN + named("a.value") + b")R" + END, {"a.value": 3})
+
+
 @pytest.mark.parametrize(
     ("operations", "reason"),
     [

@@ -105,6 +105,9 @@ def test_storages_of_what_is_no_part_of_the_network_are_stepped_over():
         (called("torch._utils._rebuild_tensor_v2", plain("0"), plain(0), plain(()), plain(())), "offset"),
         (plain("0") + b"Q", "no storage"),
         (plain(5) + b"Q", "no storage"),
+        (plain(("storage", "FloatStorage", "0", "cpu")) + b"Q", "no storage"),
+        (plain(("storage", "FloatStorage", "0", "cpu", 6, None, None)) + b"Q", "no storage"),
+        (plain(("module", "FloatStorage", "0", "cpu", 6)) + b"Q", "no storage"),
         (plain(("storage", "FloatStorage", "0", "cpu", 6)) + b"Q", "storage that is none"),
     ],
 )

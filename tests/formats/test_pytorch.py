@@ -101,7 +101,10 @@ def test_storages_of_what_is_no_part_of_the_network_are_stepped_over():
         (tensor((6,), (1,), kind="DoubleStorage"), "storage '0' claims|ends before"),
         (tensor((6,), (1,), key="1"), "no member 'archive/data/1'|'0' belongs to no tensor"),
         (tensor((3,), (1,), part=[("view", 4, 3)]), "storage '0' claims 3"),
-        (tensor((3,), (1,), part=[("view", -1, 3)]), "part of a storage"),
+        *(
+            (tensor((3,), (1,), part=[("view", *part)]), "part of a storage")
+            for part in ((-1, 3), (0.0, 3), (0, 3.0), (0, -3))
+        ),
         (called("torch._utils._rebuild_tensor_v2", plain("0"), plain(0), plain(()), plain(())), "offset"),
         (plain("0") + b"Q", "no storage"),
         (plain(5) + b"Q", "no storage"),
@@ -135,6 +138,14 @@ def test_a_storage_longer_than_the_file_is_refused(length):
 def test_a_broken_end_is_noticed_before_anything_is_read():
     data = legacy(one(tensor((6,), (1,))), [("0", 6, ROW.tobytes())])
     assert "ends before" in sentence(PYTORCH.tensors, io.BytesIO(data[:-1]))
+
+
+@pytest.mark.parametrize("keys", [{"0": 1}, "0", 0, [0.5], [["0"]]])
+def test_a_list_of_storages_that_is_none_is_refused(keys):
+    data = legacy(one(tensor((6,), (1,))), [("0", 6, ROW.tobytes())])
+    right = pickle.dumps(["0"], 2)
+    assert data.count(right) == 1
+    assert "list of storages is none" in refused(data.replace(right, pickle.dumps(keys, 2)))
 
 
 def test_a_missing_storage_is_said():

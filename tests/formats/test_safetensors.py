@@ -47,6 +47,8 @@ def test_numbers_of_other_kinds_keep_their_type(dtype, numpy):
         ({"a": entry(begin=-24, end=0)}, "nowhere"),
         ({"a": entry(begin=24, end=0)}, "nowhere"),
         ({"a": entry(begin=0.0)}, "nowhere"),
+        ({"a": {**entry(), "data_offsets": [0, 24, 24]}}, "nowhere"),
+        ({"a": {**entry(), "data_offsets": [0]}}, "nowhere"),
         ({"a": entry(), "b": entry()}, "overlaps"),
         ({"a": entry((4,), 0, 16), "b": entry((4,), 8, 24)}, "overlaps"),
         ({"a": entry((2,), 0, 8), "b": entry((2,), 16, 24)}, "gap"),

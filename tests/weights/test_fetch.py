@@ -140,7 +140,7 @@ def test_a_part_that_is_of_another_file_is_thrown_away(server, publish):
 
 
 def test_a_file_whose_whole_sum_is_not_known_is_not_fetched():
-    assert "by hand" in sentence(fetch, "vgg19-torchvision")
+    assert "whole checksum; by hand: download" in sentence(fetch, "vgg19-torchvision")
 
 
 def test_without_pooch_the_sentence_says_so_and_how_to_do_without(monkeypatch):

@@ -158,9 +158,15 @@ def test_vgg16_is_known_by_its_layers(keras_file_of_vgg16, tmp_path, dtype, coun
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_vgg16_does_not_become_the_network_that_is_used_by_itself(keras_file_of_vgg16, dtype):
-    with pytest.raises(MinistyleError, match=r"-o.* only Oxford's VGG-19"):
-        import_small(keras_file_of_vgg16, dtype=dtype)
+def test_vgg16_does_not_become_the_network_that_is_used_by_itself(tmp_path, random, dtype):
+    """Not even if its first layer is that of Oxford's VGG-19."""
+    first = tuple(stored(SHIPPED, kind)["conv1_1"].astype(np.float32) for kind in ("kernel", "bias"))
+    _, bias = VGG16_NUMBERS["conv1_2"]
+    second = random.standard_normal((3, 3, 64, len(bias)), np.float32), bias
+    numbers = {**VGG16_NUMBERS, "conv1_1": first, "conv1_2": second}
+    for file in (VGG16_NUMBERS, numbers):
+        with pytest.raises(MinistyleError, match=r"-o.* only Oxford's VGG-19"):
+            import_small(write_keras_file(tmp_path / "keras.h5", numbers=file), dtype=dtype)
     assert find_weights() == SHIPPED
 
 
@@ -198,11 +204,13 @@ def test_import_refuses_an_unknown_preprocessing_by_showing_it(keras_file, tmp_p
         import_small(keras_file, tmp_path / "made.h5", preprocessing="tensorflow")
 
 
-@pytest.mark.parametrize("number", [np.nan, np.inf, 1e6])
-def test_import_refuses_numbers_that_are_not_finite_or_not_once_rounded(keras_file, tmp_path, number):
+@pytest.mark.parametrize(
+    ("number", "reason"), [(np.nan, "not finite"), (np.inf, "not finite"), (1e6, "too large for float16")]
+)
+def test_import_refuses_numbers_that_are_not_finite_or_not_once_rounded(keras_file, tmp_path, number, reason):
     with h5py.File(keras_file, "a") as file:
         file["block3_conv2/block3_conv2_W_1:0"][0, 0, 0, 0] = number
-    with pytest.raises(MinistyleError, match="conv3_2"):
+    with pytest.raises(MinistyleError, match=f"conv3_2.* {reason}"):
         import_small(keras_file, tmp_path / "made.h5")
     assert not (tmp_path / "made.h5").exists()
 
@@ -292,9 +300,14 @@ def test_oxfords_float32_goes_to_the_users_data_folder_and_is_found_before_the_s
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_another_vgg19_does_not_become_the_network_that_is_used_by_itself(keras_file, dtype):
-    with pytest.raises(MinistyleError, match=r"-o.* only Oxford's VGG-19"):
-        import_small(keras_file, dtype=dtype)
+def test_another_vgg19_does_not_become_the_network_that_is_used_by_itself(keras_file, oxfords, tmp_path, dtype):
+    """Nor does Oxford's own with its filters rescaled, which is the authors' normalised network."""
+    rescaled = shutil.copy(oxfords, tmp_path / "rescaled.h5")
+    with h5py.File(rescaled, "a") as file:
+        file["block1_conv1/block1_conv1_W_1:0"][...] *= np.linspace(0.5, 2, 64, dtype=np.float32)
+    for file in (keras_file, rescaled):
+        with pytest.raises(MinistyleError, match=r"-o.* only Oxford's VGG-19"):
+            import_small(file, dtype=dtype)
     assert find_weights() == SHIPPED
 
 

@@ -75,6 +75,13 @@ def test_a_child_that_hangs_is_ended(small_file, monkeypatch):
     assert time.monotonic() - start < 60
 
 
+def test_a_python_that_does_not_know_its_program_says_so(small_file, monkeypatch):
+    """As one that is part of another program."""
+    monkeypatch.setattr(sys, "executable", "")
+    with open(small_file, "rb") as file:
+        assert "a Python of its own" in sentence(read_isolated, "own", file)
+
+
 def test_ctrl_c_ends_the_child_too(small_file, monkeypatch, tmp_path):
     as_child(
         monkeypatch, f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(100)"

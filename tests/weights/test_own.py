@@ -129,6 +129,15 @@ def test_what_a_file_must_not_hold_is_refused_before_it_is_read(small_file, monk
         assert re.search(reason, sentence(read_own, file))
 
 
+def test_an_attribute_that_is_longer_than_those_of_a_weight_file_is_refused(tmp_path):
+    """HDF5 keeps one longer than 64 KB where a file is of its newest format from the beginning."""
+    with h5py.File(tmp_path / "long.h5", "w", libver="latest") as file, h5py.File(SHIPPED) as shipped:
+        file.attrs.update(shipped.attrs)
+        file.attrs["license"] = np.bytes_(b"x" * 70_000)
+    with open(tmp_path / "long.h5", "rb") as file:
+        assert "'license' is larger" in sentence(read_own, file)
+
+
 BAD_VALUES = {
     "nan": replaced("conv1_1/bias", np.float32([1, np.nan, 3, 4])),
     "infinity": replaced("conv2_1/mean_activation", np.float32([1, np.inf, 3, 4, 5, 6])),

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 import pytest
 
 from ministyle.errors import MinistyleError
-from ministyle.files import STRAY_AGE, new_file, open_regular, sha256, write_text
+from ministyle.files import STRAY_AGE, new_file, open_regular, read_regular, sha256, write_text
 
 KILLED = """
 import os, signal, sys
@@ -90,13 +91,31 @@ def test_sha256_is_that_of_the_whole_content(tmp_path, size):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
-@pytest.mark.parametrize("path", ["pipe", "folder", "/dev/zero"])
-def test_only_regular_files_are_opened(tmp_path, monkeypatch, path):
+@pytest.mark.parametrize(
+    ("path", "error", "reason"),
+    [
+        ("pipe", MinistyleError, "'pipe' is a pipe"),
+        ("socket", MinistyleError, "'socket' is a socket"),
+        ("/dev/zero", MinistyleError, "'/dev/zero' is a device"),
+        ("folder", IsADirectoryError, "folder"),
+        ("missing", FileNotFoundError, "missing"),
+    ],
+)
+def test_only_regular_files_are_opened(tmp_path, monkeypatch, path, error, reason):
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
     os.mkdir("folder")
-    with pytest.raises((MinistyleError, IsADirectoryError), match=path), open_regular(path):
-        pass
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+        with pytest.raises(error, match=reason), open_regular(path):
+            pass
+
+
+def test_a_file_that_is_larger_than_it_may_be_is_refused(tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    assert read_regular(tmp_path / "file", 7) == b"content"
+    with pytest.raises(MinistyleError, match="file' has more than"):
+        read_regular(tmp_path / "file", 6)
 
 
 def test_a_regular_file_is_opened_from_its_beginning(tmp_path):

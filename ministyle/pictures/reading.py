@@ -143,8 +143,6 @@ def _strips_of(source, wanted_of, max_megapixels):
 def _decoded(stream, name, wanted_of, max_megapixels):
     """Return the picture in an open file as `Strips`, and the (height, width) wanted, or None."""
     picture = open_stream(stream, name)
-    if 0 in picture.size:
-        raise MinistyleError(f"{name} is empty: {picture.width} x {picture.height} pixels")
     deep = has_sixteen_bits(picture)  # which it does not say any more once it is decoded, as `upright_size` may do
     own_size, part = picture.size, None
     is_jpeg = picture.format in ("JPEG", "MPO")

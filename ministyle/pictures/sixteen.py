@@ -13,6 +13,7 @@ from PIL import Image, TiffImagePlugin, TiffTags
 
 PNG_COLOUR_TYPES = {3: 2, 4: 6}  # number of channels -> truecolour, truecolour with alpha
 PNG_FILTER_UP = 2  # each byte minus the one above it
+LARGEST_TIFF = 2**32 - 2**20  # bytes of numbers: a TIFF file has less than 4 GB, and tags take some
 SWAPPED = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B", "RGBA;16B": "RGBA;16L", "RGBA;16L": "RGBA;16B"}
 if struct.pack("=H", 1) == struct.pack("<H", 1):  # ;16N is the order of this machine
     SWAPPED |= {"RGB;16N": "RGB;16B", "RGBA;16N": "RGBA;16B"}
@@ -88,7 +89,7 @@ def write_tiff(levels, file, *, profile=None, exif=None):
     """
     height, width, channels = levels.shape
     data = levels.astype("<u2").tobytes()
-    if len(data) >= 2**32 - 2**20:
+    if len(data) > LARGEST_TIFF:
         raise ValueError("a TIFF file holds less than 4 GB")
     tags = TiffImagePlugin.ImageFileDirectory_v2(prefix=b"II")
     kept = Image.Exif()

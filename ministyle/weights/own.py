@@ -72,14 +72,12 @@ def _plain(group, name):
     attribute = group.attrs.get_id(name)
     if attribute.get_storage_size() > LONGEST_ATTRIBUTE or len(attribute.shape) > 1:
         raise MinistyleError(f"its attribute {name!r} is larger than one of a weight file")
-    if attribute.dtype.kind not in "biufSUO" or h5py.check_ref_dtype(attribute.dtype):
+    if attribute.dtype.kind not in "biufSU" and not h5py.check_string_dtype(attribute.dtype):
         raise MinistyleError(f"its attribute {name!r} is neither a text nor a number")
     value = group.attrs[name]
     value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
     values = value if isinstance(value, list) else [value]
     plain = [one.decode() if isinstance(one, bytes) else one for one in values]
-    if not all(isinstance(one, str | int | float) for one in plain):
-        raise MinistyleError(f"its attribute {name!r} is neither a text nor a number")
     return plain if isinstance(value, list) else plain[0]
 
 

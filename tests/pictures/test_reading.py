@@ -416,6 +416,7 @@ def test_bytes_and_open_files_are_read(kind, tmp_path, pixels):
         (b"", "is empty"),
         (io.BytesIO(), "is empty"),
         (io.BytesIO(b"Starry Night"), "not a picture"),
+        (b"P6\n0 5\n255\n", "not a picture"),
         (io.StringIO("Starry Night"), "for bytes, not for text"),
     ],
 )

@@ -6,8 +6,10 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
+from conftest import sentence
 from PIL import Image
 
+from ministyle.pictures import sixteen
 from ministyle.pictures.profiles import srgb_profile
 from ministyle.pictures.reading import read_alpha, read_picture
 from ministyle.pictures.writing import write_picture
@@ -157,6 +159,13 @@ def test_16_bits_are_turned_upright(levels, tmp_path):
     exif[0x0112] = 6  # row 0 is the right side, column 0 the top
     write_picture(tmp_path / "photo.png", levels[:, :, :3] / 257, bits=16, exif=exif.tobytes())
     assert read_picture(tmp_path / "photo.png") == pytest.approx(np.rot90(levels[:, :, :3], -1) / 257, abs=1e-4)
+
+
+def test_a_tiff_that_would_be_too_large_is_refused_by_name(fine, tmp_path, monkeypatch):
+    write_picture(tmp_path / "fits.tiff", fine, bits=16)
+    monkeypatch.setattr(sixteen, "LARGEST_TIFF", fine.size * 2 - 1)
+    assert "less than 4 GB" in sentence(write_picture, tmp_path / "large.tiff", fine, bits=16)
+    assert not (tmp_path / "large.tiff").exists()
 
 
 @pytest.mark.parametrize("ending", ["png", "tif"])

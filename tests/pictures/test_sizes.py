@@ -4,7 +4,7 @@ from conftest import sentence
 from PIL import Image
 
 from ministyle.pictures.reading import read_picture
-from ministyle.pictures.sizes import resize, size_to_fit
+from ministyle.pictures.sizes import check_size, resize, size_to_fit
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,15 @@ def test_a_side_that_would_be_longer_than_any_file_holds_is_refused():
 @pytest.mark.parametrize("size", [3.5, "a", True, float("nan"), None])
 def test_a_size_that_is_no_whole_number_is_refused(size):
     assert f"size (={size!r})" in sentence(size_to_fit, (4, 4), size)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [(5,), (5, 5, 5), 5, "55", None, (0, 5), (5, -1), (5, 65_536), (5.0, 5), (True, 5), (5, "5"), np.array([5, 5])],
+)
+def test_what_is_no_size_of_a_picture_is_refused(size):
+    check_size((1, 65_500))
+    assert "must be (height, width)" in sentence(check_size, size)
 
 
 @pytest.mark.parametrize("height, width", [(5, 7), (40, 36), (20, 3)])

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,6 +111,12 @@ def test_an_impossible_output_is_refused_by_name(function, name, tmp_path):
 def test_an_array_that_is_no_picture_is_not_written(pixels, tmp_path):
     assert "out.png" in sentence(write_picture, tmp_path / "out.png", pixels)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_missing_or_may_not_be_written_to_is_said_to_be(tmp_path, monkeypatch):
+    assert f"there is no folder '{tmp_path / 'missing'}'" in sentence(check_output, tmp_path / "missing" / "out.png")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    assert f"no permission to write in '{tmp_path}'" in sentence(check_output, tmp_path / "out.png")
 
 
 def test_a_folder_is_not_overwritten(tmp_path):

@@ -11,7 +11,7 @@ from weight_files import SHIPPED, write_small_file
 
 from ministyle.weights import file as file_module
 from ministyle.weights.file import load_weights
-from ministyle.weights.own import read_own
+from ministyle.weights.own import check_layers, read_own
 
 
 @pytest.fixture
@@ -79,6 +79,17 @@ def with_reference(file):
     file.attrs["license"] = file["conv1_1"].ref
 
 
+def with_rows(file):
+    """Rows of any length."""
+    rows = np.empty(1, object)
+    rows[0] = np.arange(3, dtype=np.int32)
+    file.attrs.create("license", rows, dtype=h5py.vlen_dtype(np.int32))
+
+
+def without_format(file):
+    del file.attrs["format"]
+
+
 def with_many_attributes(file):
     for number in range(101):
         file.attrs[f"attribute {number}"] = number
@@ -99,10 +110,15 @@ HOSTILE = {
     "lzf": (lzf, "filter"),
     "an attribute that is a table": (with_attribute("license", np.zeros((2, 3))), "'license' is larger"),
     "an attribute that is a reference": (with_reference, "'license' is neither"),
+    "an attribute of rows of numbers": (with_rows, "'license' is neither"),
     "an attribute of several parts": (with_attribute("license", np.zeros(1, "f4,i4")), "'license' is neither"),
+    "no format": (without_format, "no weight file of ministyle"),
     "many attributes": (with_many_attributes, "attributes"),
     "many groups": (many_groups, "more groups"),
-    "another data set": (lambda file: file.create_dataset("conv1_1/extra", data=[1.0]), "conv1_1/extra"),
+    "another data set": (
+        lambda file: file.create_dataset("conv1_1/extra", data=np.zeros(3, "f4")),
+        "'conv1_1/extra', which is no part",
+    ),
     "another layer": (lambda file: file.create_dataset("conv6_1/bias", data=np.zeros(3, "f4")), "conv6_1"),
     "no VGG": (with_attribute("network", "VGG-20"), "'VGG-20'"),
     "too many channels": (replaced("conv5_4/bias", np.zeros(513, np.float32)), "conv5_4"),
@@ -127,6 +143,41 @@ def test_what_a_file_must_not_hold_is_refused_before_it_is_read(small_file, monk
     monkeypatch.setattr(h5py.Dataset, "__getitem__", read)
     with open(small_file, "rb") as file:
         assert re.search(reason, sentence(read_own, file))
+
+
+FIRST = {"conv1_1/kernel": (3, 3, 3, 8), "conv1_1/bias": (8,)}
+BIAS = r"bias of conv1_1 .* must have shape \(C,\)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, None),
+        ({"conv1_2/kernel": (3, 3, 8, 8), "conv1_2/bias": (8,)}, None),
+        ({"conv2_1/kernel": (3, 3, 8, 8), "conv2_1/bias": (8,)}, "the first 2 convolutions"),
+        ({"conv1_1/bias": None}, BIAS),
+        ({"conv1_1/bias": (8, 1)}, BIAS),
+        ({"conv1_1/bias": ()}, BIAS),
+        ({"conv1_1/bias": (0,), "conv1_1/kernel": (3, 3, 3, 0)}, BIAS),
+        ({"conv1_1/bias": (65,), "conv1_1/kernel": (3, 3, 3, 65)}, BIAS),
+        ({"conv1_1/kernel": (3, 3, 8, 3)}, "kernel of conv1_1"),
+        ({"conv1_2/bias": (8,)}, "a bias of conv1_2 and no kernel"),
+        ({"conv1_1/mean_activation": (8, 1)}, "mean activation of conv1_1"),
+        ({"conv1_1/mean_activation": (9,)}, "mean activation of conv1_1"),
+        ({"conv2_1/mean_activation": (129,)}, "mean activation of conv2_1"),
+        ({"conv2_1/mean_activation": (0,)}, "mean activation of conv2_1"),
+        ({"conv2_1/mean_activation": (128,)}, None),
+        ({"conv1_9/mean_activation": (8,)}, "conv1_9"),
+        ({"conv1_1/kernel": None}, "no layers"),
+    ],
+)
+def test_shapes_that_are_not_the_architecture_s_are_refused(changes, reason):
+    shapes = {name: shape for name, shape in {**FIRST, **changes}.items() if shape is not None}
+    dtypes = dict.fromkeys(shapes, "float32")
+    if reason is None:
+        check_layers(shapes, dtypes, "VGG-19")
+    else:
+        assert re.search(reason, sentence(check_layers, shapes, dtypes, "VGG-19"))
 
 
 def test_an_attribute_that_is_longer_than_those_of_a_weight_file_is_refused(tmp_path):

@@ -391,6 +391,19 @@ def test_what_is_no_checkpoint_is_refused(path):
         assert refusal.startswith(f"'{path}' is damaged, or no checkpoint")
 
 
+def test_a_checkpoint_of_another_version_is_refused(written):
+    job, checkpoint = written
+    with np.load(checkpoint.path) as archive:
+        arrays = dict(archive)
+    about = json.loads(arrays["about"].item())
+    for version, known in ((about["format"], True), (about["format"] + "0", False)):
+        with checkpoint.path.open("wb") as file:
+            np.savez(file, **{**arrays, "about": np.array(json.dumps({**about, "format": version}))})
+        if known:
+            checkpoint.read(job)
+    assert "no checkpoint that this version can read" in sentence(checkpoint.read, job)
+
+
 def test_a_damaged_checkpoint_is_refused_or_says_what_it_said(written, random):
     """Half a file never passes; a flipped bit may, where it stands for nothing."""
     job, checkpoint = written

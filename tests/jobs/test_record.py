@@ -10,7 +10,7 @@ import pytest
 from conftest import sentence
 from PIL import Image, PngImagePlugin
 
-from ministyle.jobs.record import LONGEST, describe_inputs, outcome, plan_picture, read_record
+from ministyle.jobs.record import LONGEST, describe_inputs, outcome, parse, plan_picture, read_record
 from ministyle.jobs.remaking import Remake
 from ministyle.pictures.writing import write_picture
 from ministyle.settings import Settings
@@ -89,22 +89,27 @@ def test_a_picture_without_a_record_is_refused():
 
 
 HOSTILE = {
-    "deep": '{"format": "ministyle picture 1", "inputs": ' + "[" * 90000,
-    "deep and closed": '{"format": "ministyle picture 1", "inputs": ' + "[" * 5000 + "]" * 5000 + "}",
-    "long": '{"format": "ministyle picture 1", "message": "' + "x" * LONGEST + '"}',
-    "very long": '{"format": "ministyle picture 1", "message": "' + "x" * 30_000_000 + '"}',
-    "cut off": '{"format": "ministyle picture 1", "inputs": {"con',
-    "a huge number": '{"format": "ministyle picture 1", "size": ' + "9" * 5000 + "}",
-    "of a later version": '{"format": "ministyle picture 2"}',
-    "of a panel": '{"format": "ministyle panels 1"}',
-    "of nothing": '{"format": "ministyle picture 1"}',
+    "deep": ('{"format": "ministyle picture 1", "inputs": ' + "[" * 90000, "recursion"),
+    "deep and closed": ('{"format": "ministyle picture 1", "inputs": ' + "[" * 5000 + "]" * 5000 + "}", "recursion"),
+    "rather deep": ('{"format": "ministyle picture 1", "inputs": ' + "[" * 50 + "]" * 50 + "}", "nested deeper"),
+    "long": ('{"format": "ministyle picture 1", "message": "' + "x" * LONGEST + '"}', "too many"),
+    "very long": ('{"format": "ministyle picture 1", "message": "' + "x" * 30_000_000 + '"}', "record"),
+    "cut off": ('{"format": "ministyle picture 1", "inputs": {"con', "Unterminated"),
+    "a huge number": ('{"format": "ministyle picture 1", "size": ' + "9" * 5000 + "}", "limit"),
+    "of a later version": ('{"format": "ministyle picture 2"}', "this version cannot read"),
+    "of a panel": ('{"format": "ministyle panels 1"}', "this version cannot read"),
+    "of nothing": ('{"format": "ministyle picture 1"}', "no valid"),
 }
 
 
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_text_is_refused_in_one_short_sentence(text):
+@pytest.mark.parametrize(("text", "reason"), HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_text_is_refused_in_one_short_sentence(text, reason):
     refusal = sentence(read_record, carrying(text))
-    assert "'out.png'" in refusal and "record" in refusal and len(refusal) < 300
+    assert "'out.png'" in refusal and "record" in refusal and reason in refusal and len(refusal) < 300
+
+
+def test_what_is_no_dictionary_is_refused():
+    assert "it is a list" in sentence(parse, '[{"format": "ministyle picture 1"}]', "manifest.json")
 
 
 def replaced(part, value):

@@ -8,7 +8,7 @@ from conftest import sentence
 from PIL import Image
 
 from ministyle import Job, Settings, Style
-from ministyle.jobs.record import by_role, describe_inputs, in_order, outcome, plan_picture
+from ministyle.jobs.record import by_role, describe_inputs, in_order, outcome, plan_picture, read_record
 from ministyle.jobs.remaking import Remake
 from ministyle.pictures.writing import write_picture
 
@@ -59,6 +59,16 @@ def test_the_number_of_a_role_is_its_place_and_not_its_spelling():
     assert list(in_order("style", dict(sorted(sources.items()))).values()) == list(sources.values())
     assert in_order("style", {"style mask 1": "a", "content": "b"}) == {}
     assert by_role("style", ["a"]) == {"style": "a"} and by_role("style", []) == {}
+
+
+def test_a_start_that_a_record_names_only_among_the_settings_is_not_read():
+    """A record says which files were used by role and hash; elsewhere it could name any file of yours."""
+    sources = {"content": "photo.png", "style": "painting.png"}
+    make(SETTINGS, sources, "painting.png")
+    record = read_record("out.png")
+    record["settings"]["init"] = "start.png"
+    write_picture("out.png", np.zeros((4, 4, 3)), overwrite=True, record=record)
+    assert "names no picture to start from" in sentence(Remake.of, "out.png", sources)
 
 
 def test_an_interrupted_remake_is_no_result():

@@ -375,9 +375,14 @@ def test_no_link_puts_another_picture_on_a_contact_sheet(experiment, place):
     path.symlink_to(Path(place).absolute())
     record = json.loads(Path("out/panels/style.json").read_text())
     assert "is not in 'out/panels'" in sentence(records.picture_path, Path("out"), record)
-    assert "is not in 'out/panels'" in sentence(records.picture_path, Path("out"), {**record, "file": "/photo.png"})
     render([panel], "out", InThisProcess())
     assert not path.is_symlink() and path.read_bytes() == Path(place).read_bytes() == original
+
+
+def test_a_folder_of_panels_that_may_not_be_written_to_is_refused_before_the_work(experiment, monkeypatch):
+    no_work(monkeypatch)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != Path("out/panels"))
+    assert "no permission to write" in sentence(render, three_panels(), "out", InThisProcess())
 
 
 def test_the_folder_of_panels_may_be_a_link_as_to_a_larger_disk(experiment, monkeypatch):

@@ -71,8 +71,17 @@ def test_a_start_that_a_record_names_only_among_the_settings_is_not_read():
     assert "names no picture to start from" in sentence(Remake.of, "out.png", sources)
 
 
-def test_an_interrupted_remake_is_no_result():
-    make(SETTINGS, {"content": "photo.png", "style": "painting.png"}, "painting.png")
-    again = Remake.of("out.png", {"content": "photo.png", "style": "painting.png"})
-    with pytest.raises(KeyboardInterrupt):
-        again.run(lambda step, pixels: True)
+def test_an_unfinished_remake_is_no_result(monkeypatch):
+    sources = {"content": "photo.png", "style": "painting.png"}
+    make(SETTINGS, sources, "painting.png")
+    again = Remake.of("out.png", sources)
+
+    def interrupt(step, pixels):
+        raise KeyboardInterrupt
+
+    for ending in (interrupt, lambda step, pixels: True):  # Ctrl-C, and whoever watches
+        with pytest.raises(KeyboardInterrupt):
+            again.run(ending)
+    result = replace(again.job.run(), completed=False, message="the loss became infinite")
+    monkeypatch.setattr(Job, "run", lambda self, on_step=None: result)
+    assert "the loss became infinite" in sentence(again.run)

@@ -27,7 +27,7 @@ MEETS_STRANGERS = {
     "jobs/checkpoint.py": "tests/jobs/test_checkpoint.py tests/command/test_resume.py",
     "jobs/re[cm]*.py": "tests/command/test_remake_command.py tests/jobs/test_saved.py",
     "experiments/records.py": "tests/experiments/test_records.py tests/experiments/test_panels.py",
-    "command/output.py": "tests/command/test_output.py",
+    "command/output.py": "tests/command/test_output.py tests/command/test_evolution.py",
     "command/standard_input.py": "tests/command/test_standard_input.py",
 }
 

@@ -82,7 +82,7 @@ def test_what_cannot_come_from_standard_input_is_refused(arguments, words, piped
     [
         (None, "there is no picture on it"),
         (SimpleNamespace(buffer=None, isatty=lambda: True), "there is no picture on it"),
-        (SimpleNamespace(buffer=io.BytesIO(), isatty=lambda: False), "is empty"),
+        (SimpleNamespace(buffer=io.BytesIO(), isatty=lambda: False), "standard input, which is empty"),
         (SimpleNamespace(buffer=io.BytesIO(b"Starry Night"), isatty=lambda: False), "is not a picture"),
     ],
 )

@@ -328,6 +328,10 @@ def test_what_is_no_record_is_refused(three):
     for path in ("photo.png", "list.json", "other.json", "out"):
         with pytest.raises(MinistyleError, match=path):
             remake(path)
+    manifest = Path("out/manifest.json").read_text()
+    Path("later.json").write_text(manifest.replace("ministyle panels 1", "ministyle panels 2"))
+    with pytest.raises(MinistyleError, match="'later.json' is not a record of panels that this version can read"):
+        remake("later.json")
     change("out/panels/style.json", removed("settings.init"))
     with pytest.raises(MinistyleError, match="damaged"):
         remake("out/panels/style.json")
@@ -497,7 +501,13 @@ def test_only_whole_panels_count_as_another_experiment_s(three):
     assert [record["name"] for record in panels] == ["both", "style"]
 
 
-@pytest.mark.parametrize("damage", [removed("losses"), replaced("name", "content"), replaced("size", "large")])
+def of_another_panel(record):
+    record.update(name="content", file="panels/content.png")
+
+
+@pytest.mark.parametrize(
+    "damage", [removed("losses"), replaced("name", "content"), replaced("size", "large"), of_another_panel]
+)
 def test_another_experiment_s_damaged_record_is_noticed_before_the_work(three, damage, monkeypatch):
     render(three[2:], "out", InThisProcess())
     change("out/panels/style.json", damage)

@@ -178,8 +178,6 @@ def prepare_folder(folder):
         (folder / "panels").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MinistyleError(f"folder '{folder}' cannot be used: {error.strerror}") from None
-    if not os.access(folder / "panels", os.W_OK):
-        raise MinistyleError(f"folder '{folder}' cannot be used: no permission to write in it")
 
 
 def keep(folder, plan, picture, outcome):

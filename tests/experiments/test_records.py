@@ -330,7 +330,7 @@ def test_what_is_no_record_is_refused(three):
             remake(path)
     manifest = Path("out/manifest.json").read_text()
     Path("later.json").write_text(manifest.replace("ministyle panels 1", "ministyle panels 2"))
-    with pytest.raises(MinistyleError, match="'later.json' is not a record of panels that this version can read"):
+    with pytest.raises(MinistyleError, match=r"'later\.json' is not a record of panels that this version can read"):
         remake("later.json")
     change("out/panels/style.json", removed("settings.init"))
     with pytest.raises(MinistyleError, match="damaged"):

@@ -30,6 +30,7 @@ ADDRESS = re.compile(r"[A-Za-z][\w+.-]+:/|.*://")  # a path writes an address wi
 UNREDUCED = 4  # times the limit: the pixels of a JPEG file itself, however small it is decoded
 BYTES_A_PIXEL = 16  # of a file, at most, for each pixel that is allowed: uncompressed ones of 16 bits have 8
 SMALLEST_LIMIT = 64e6  # bytes: no smaller file is refused for its size
+WEBP_HEADER = 30  # bytes, within which a WebP file says how large it is
 LARGEST_STREAM = 500e6  # bytes of an open file, all of which are held in memory
 TURNED = (5, 6, 7, 8)  # EXIF's orientation marks of pictures whose upright rows are columns of the file
 _LOCK = threading.RLock()  # of Pillow's limit and Python's warnings, both of which the whole process shares
@@ -170,9 +171,29 @@ def stream_of(source, max_megapixels):
             f"a picture must be a path, an open file, bytes, a PIL image or an array, got {type(source).__name__}"
         )
     with stream:
-        if not stream.read(1):
+        beginning = stream.read(WEBP_HEADER)
+        if not beginning:
             raise MinistyleError(f"{name} is empty (0 bytes)")
+        size = _webp_size(beginning)
+        if size is not None:  # its decoder takes memory for all pixels as soon as Pillow opens it
+            check_pixels(size, name, max_megapixels)
+        stream.seek(0)
         yield stream, name
+
+
+def _webp_size(beginning):
+    """Return the (width, height) that a WebP file claims in its first bytes, or None; see RFC 9649, section 2."""
+    if beginning[:4] != b"RIFF" or beginning[8:12] != b"WEBP" or len(beginning) < WEBP_HEADER:
+        return None
+    kind, content = beginning[12:16], beginning[20:]
+    if kind == b"VP8X":  # flags in four bytes, then width - 1 and height - 1 in three each
+        return int.from_bytes(content[4:7], "little") + 1, int.from_bytes(content[7:10], "little") + 1
+    if kind == b"VP8L":  # a signature in one byte, then width - 1 and height - 1 in 14 bits each
+        bits = int.from_bytes(content[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":  # a tag and a start code in three bytes each, then 14 bits of width and of height
+        return tuple(int.from_bytes(content[start : start + 2], "little") & 0x3FFF for start in (6, 8))
+    return None
 
 
 def _open_file(source, max_megapixels):

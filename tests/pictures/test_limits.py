@@ -78,6 +78,29 @@ def test_the_size_and_the_exif_data_of_too_large_a_png_are_not_looked_for_behind
     assert read_text(path) is None
 
 
+WEBP = {
+    "lossy": (b"VP8 ", {}),
+    "lossless": (b"VP8L", {"lossless": True}),
+    "with more beside the pixels": (b"VP8X", {"exif": b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0"}),
+}
+
+
+@pytest.mark.parametrize("kind", WEBP)
+def test_a_webp_of_too_many_pixels_is_refused_before_its_decoder_starts(kind, tmp_path, random, monkeypatch):
+    """The decoder takes memory for all the pixels that the file claims as soon as it starts."""
+    chunk, options = WEBP[kind]
+    Image.fromarray(random.integers(0, 256, (300, 517, 3), dtype=np.uint8)).save(tmp_path / "photo.webp", **options)
+    assert (tmp_path / "photo.webp").read_bytes()[12:16] == chunk
+    assert read_picture(tmp_path / "photo.webp", max_megapixels=0.16).shape == (300, 517, 3)
+
+    def start(*_):
+        raise AssertionError("the decoder starts")
+
+    monkeypatch.setattr(Image, "open", start)
+    for source in (tmp_path / "photo.webp", (tmp_path / "photo.webp").read_bytes()):
+        assert "has 517 x 300 pixels, and the limit is 0.15" in sentence(read_picture, source, max_megapixels=0.15)
+
+
 def test_a_film_of_too_many_pixels_is_refused(tmp_path):
     frames = [Image.new("RGB", (110, 100), (level, 0, 0)) for level in (0, 99)]
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])

@@ -261,30 +261,25 @@ def refusals():
     for pattern, tests in MEETS_STRANGERS.items():
         for path in sorted((ROOT / "ministyle").glob(pattern)):
             source = path.read_text(encoding="utf-8")
-            own = [
-                str(one.relative_to(ROOT)) for one in (ROOT / "tests").glob(f"{path.parent.name}/test_{path.stem}.py")
-            ]
-            for node in ast.walk(ast.parse(source)):
-                if isinstance(node, ast.If) and isinstance(node.body[-1], ast.Raise):
-                    joined = isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.Or)
-                    for condition in node.test.values if joined else [node.test]:
-                        text, without = _cut(source, node, condition)
-                        name = f"{node.lineno}: {ast.unparse(condition)}"
-                        file = str(path.relative_to(ROOT / "ministyle"))
-                        found.append(Guard(name, file, text, without, " ".join([*own, tests])))
+            own = f"tests/{path.parent.name}/test_{path.stem}.py"
+            chosen = f"{own} {tests}" if (ROOT / own).is_file() else tests
+            file = str(path.relative_to(ROOT / "ministyle"))
+            found += [Guard(name, file, source, without, chosen) for name, without in _without_each(source)]
     return found
 
 
-def _cut(source, node, condition):
-    """Return the text of a function from its beginning to the end of an `if`, with a condition of it and without."""
-    lines = source.encode().splitlines(keepends=True)
-    start = [sum(map(len, lines[: one.lineno - 1])) + one.col_offset for one in (node, condition)]
-    ends = [sum(map(len, lines[: one.end_lineno - 1])) + one.end_col_offset for one in (condition, node.body[-1])]
-    whole = source.encode()
-    first = start[0]
-    while whole.count(whole[first : ends[1]]) > 1:  # two refusals may have the same words
-        first = whole.rindex(b"\n", 0, first)
-    return whole[first : ends[1]].decode(), (whole[first : start[1]] + b"False" + whole[ends[0] : ends[1]]).decode()
+def _without_each(source):
+    """Yield, for each condition of each refusal in a module, its line and words, and the module without it."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.body[-1], ast.Raise):
+            test = node.test
+            conditions = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or) else [test]
+            for condition in conditions:
+                others = [one for one in conditions if one is not condition]
+                node.test = ast.BoolOp(ast.Or(), others) if others else ast.Constant(False)
+                yield f"{node.lineno}: {ast.unparse(condition)}", ast.unparse(tree)
+            node.test = test
 
 
 def take_out(guard, folder):

@@ -19,7 +19,7 @@ import io
 import json
 import os
 import reprlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import MinistyleError, printable
@@ -129,16 +129,15 @@ def pictures_of(panel, *, sketch=False):
         A picture is not a file, or cannot be read.
     """
     settings = panel.settings
-    sizes = settings.image_size, settings.style_size or settings.image_size, None
-    sizes, side = ((SKETCH,) * 3, "longest") if sketch else (sizes, settings.side)
-    files = {"content": panel.content, "style": panel.style, "init": settings.start_picture}
-    return tuple(
-        _decode(role, path, size, side, settings.max_megapixels)
-        for (role, path), size in zip(files.items(), sizes, strict=True)
-    )
+    if sketch:
+        settings = replace(settings, image_size=SKETCH, style_size=None, side="longest")
+    limit = settings.max_megapixels
+    content = _decode("content", panel.content, limit, settings.image_size, settings.side)
+    style = _decode("style", panel.style, limit, settings.style_size or settings.image_size, settings.side)
+    return content, style, _decode("init", settings.start_picture, limit, SKETCH if sketch else None)
 
 
-def _decode(role, path, size, side, max_megapixels):
+def _decode(role, path, max_megapixels, size=None, side="longest"):
     if path is None:
         return None
     if not isinstance(path, str | os.PathLike):
